@@ -1,0 +1,26 @@
+"""Where objects live in S3. Every name is made here, so that a retention rule or an erasure misses none."""
+
+import re
+
+_ORIGINAL = re.compile(r"uploads/(?P<upload_id>[0-9a-f-]{36})/original")
+
+
+def original_key(upload_id: str) -> str:
+    """The bytes as the client sent them; deleted once the photo was made from them."""
+    return f"uploads/{upload_id}/original"
+
+
+def photo_key(upload_id: str) -> str:
+    """The normalised photo: upright, sRGB, no metadata."""
+    return f"uploads/{upload_id}/photo"
+
+
+def annotated_key(upload_id: str) -> str:
+    """The photo with the face's mesh and measures drawn onto it."""
+    return f"uploads/{upload_id}/annotated.png"
+
+
+def upload_id_of_original(key: str) -> str | None:
+    """The upload whose original this key is, or None if it is another object."""
+    match = _ORIGINAL.fullmatch(key)
+    return match["upload_id"] if match else None

@@ -1,0 +1,103 @@
+"""Settings: the environment with the prefix MIEN_, nested by two underscores (MIEN_KAFKA__BROKERS).
+
+Each service composes its own settings class from these groups in its wiring, so that a process knows no secret
+that it doesn't need.
+"""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PostgresSettings(BaseModel):
+    """A libpq URL; the pool's bounds are connections per process."""
+
+    url: SecretStr
+    pool_min: int = Field(default=1, ge=0)
+    pool_max: int = Field(default=10, ge=1)
+
+
+class KafkaSettings(BaseModel):
+    """brokers is a comma-separated list of host:port; the other two apply to topics that mien creates."""
+
+    brokers: str
+    partitions: int = Field(default=8, ge=1)
+    replication_factor: int = Field(default=1, ge=1)
+    retention_hours: int = Field(default=7 * 24, ge=1, le=7 * 24)
+
+
+class S3Settings(BaseModel):
+    """The object store.
+
+    public_endpoint is the address that browsers use; presigned URLs carry it. Without keys, boto3's own chain
+    (workload identity, profile) applies. None as endpoint means AWS.
+    """
+
+    endpoint: str | None = None
+    public_endpoint: str | None = None
+    region: str = "us-east-1"
+    bucket: str = "mien"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    upload_expires_seconds: int = Field(default=900, ge=1, le=7 * 24 * 3600)
+    download_expires_seconds: int = Field(default=900, ge=1, le=7 * 24 * 3600)
+
+
+class ServingSettings(BaseModel):
+    """The Ray Serve router's HTTP address; timeout is seconds for one whole request."""
+
+    url: str
+    timeout_seconds: float = Field(default=30.0, gt=0)
+
+
+class TelemetrySettings(BaseModel):
+    """Logs are JSON lines unless log_format is text; traces are exported when otlp_endpoint is set.
+
+    metrics_port serves Prometheus metrics for processes without an HTTP server of their own; 0 means none.
+    """
+
+    log_level: str = "INFO"
+    log_format: str = Field(default="json", pattern="^(json|text)$")
+    log_file: str | None = None
+    otlp_endpoint: str | None = None
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+
+
+class ServiceSettings(BaseSettings):
+    """What every service's settings inherit."""
+
+    model_config = SettingsConfigDict(env_prefix="MIEN_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+
+
+def load(settings_class: type[AnySettings]) -> AnySettings:
+    """Read settings from the environment.
+
+    Raises:
+        SystemExit: with one line per missing or wrong variable, by its name in the environment.
+    """
+    try:
+        return settings_class()
+    except ValidationError as error:
+        lines = [
+            f"  {_variable(part['loc'])}: {part['msg'].lower()}"
+            for part in error.errors(include_input=False, include_url=False)
+        ]
+        message = "The settings are not complete. Set in the environment:\n" + "\n".join(lines)
+        raise SystemExit(message) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    path = [str(part).upper() for part in location]
+    if len(path) == 1 and path[0] in _REQUIRED_LEAF:
+        path.append(_REQUIRED_LEAF[path[0]])
+    return "MIEN_" + "__".join(path)
+
+
+# A group that is missing as a whole is reported by its one required member.
+_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL"}
