@@ -1,4 +1,4 @@
-"""What the inside needs from the outside, as protocols; adapters/ meets them (contract tests hold each to the same suite)."""
+"""What the inside needs from the outside, as protocols. adapters/ meets them; contract tests hold each to one suite."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
