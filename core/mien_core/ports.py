@@ -1,8 +1,27 @@
 """What the inside needs from the outside, as protocols. adapters/ meets them; contract tests hold each to one suite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
+
+from mien_core.model.platform import (
+    Analysis,
+    ApiKey,
+    DeadLetter,
+    Job,
+    JobError,
+    JobEvent,
+    JobKind,
+    JobStatus,
+    NewAnalysis,
+    NewApiKey,
+    NewJob,
+    NewUpload,
+    Upload,
+)
 
 
 @dataclass(frozen=True)
@@ -49,3 +68,237 @@ class ObjectStore(Protocol):
 
     async def check(self) -> None:
         """Prove that the bucket can be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as it lies on a topic."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A record that waits for its publication; ids grow, so their order is the order of writing."""
+
+    id: int
+    record: Record
+    created_at: datetime
+
+
+class EventPublisher(Protocol):
+    """The way onto the topics; only the relay uses it."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Return when every in-sync replica has every record.
+
+        Raises:
+            Unavailable: broker_unavailable; some of the records may have been published.
+        """
+
+
+class Uploads(Protocol):
+    """The uploads table."""
+
+    async def add(self, upload: NewUpload) -> Upload:
+        """Announce an upload, in state expected; its user appears on first sight."""
+
+    async def get(self, upload_id: str) -> Upload | None:
+        """Read one."""
+
+    async def mark_received(self, upload_id: str) -> None:
+        """Note that the bytes are there; a second time changes nothing."""
+
+
+class Jobs(Protocol):
+    """The jobs and job_events tables. Every change is announced on Channel.JOBS after the commit."""
+
+    async def create(self, job: NewJob) -> tuple[Job, bool]:
+        """Create the job of this kind for this upload; if there is one, give that back and False."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """Read one."""
+
+    async def of_upload(self, kind: JobKind, upload_id: str) -> Job | None:
+        """Read the one job of this kind for this upload."""
+
+    async def lock(self, job_id: str) -> Job | None:
+        """Read one and keep others from changing it until the transaction ends."""
+
+    async def change(
+        self,
+        job_id: str,
+        status: JobStatus,
+        *,
+        error: JobError | None = None,
+        timings: Mapping[str, float] | None = None,
+    ) -> Job:
+        """Move a job to another status and record the step as its next job event; timings are added to its own.
+
+        Raises:
+            Missing: job_not_found.
+            Conflict: job_already_ended; the end of a job never changes.
+        """
+
+    async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
+        """The steps after after_seq, in order."""
+
+
+class Analyses(Protocol):
+    """The analyses table: one row an upload."""
+
+    async def save(self, analysis: NewAnalysis) -> Analysis:
+        """Save; a second analysis of the same upload replaces the first."""
+
+    async def get(self, upload_id: str) -> Analysis | None:
+        """Read the analysis of an upload."""
+
+
+class Outbox(Protocol):
+    """Records that a transaction wants published. Additions are announced on Channel.OUTBOX after the commit."""
+
+    async def add(self, record: Record, delay_seconds: float = 0) -> None:
+        """Publish the record once this transaction has committed, not before delay_seconds from now."""
+
+    async def due(self, limit: int) -> list[OutboxRow]:
+        """Read the rows that may be published now, oldest id first."""
+
+    async def remove(self, row_ids: Sequence[int]) -> None:
+        """Forget rows that were published."""
+
+    async def oldest_due_seconds(self) -> float:
+        """The age of the oldest row that may be published, in seconds; 0 if there is none."""
+
+
+class Inbox(Protocol):
+    """Which handler has dealt with which event. A row is written only with an outcome, in its transaction."""
+
+    async def add(self, handler: str, event_id: str) -> bool:
+        """Claim the event for this transaction; False means that another one dealt with it already."""
+
+    async def has(self, handler: str, event_id: str) -> bool:
+        """Tell whether the event was dealt with."""
+
+
+class DeadLetters(Protocol):
+    """The dead_letters table."""
+
+    async def add(self, letter: DeadLetter) -> None:
+        """Keep a message; the same handler, topic, partition and offset are kept once."""
+
+    async def count(self) -> int:
+        """How many there are."""
+
+
+class ApiKeys(Protocol):
+    """The api_keys table."""
+
+    async def add(self, key: NewApiKey) -> ApiKey:
+        """Save a key."""
+
+    async def by_hash(self, secret_hash: str) -> ApiKey | None:
+        """Find a key by its secret's hash, revoked ones included."""
+
+    async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
+        """The keys of a tenant, or of all, oldest first."""
+
+    async def revoke(self, key_id: str) -> ApiKey:
+        """Revoke a key; a second time changes nothing.
+
+        Raises:
+            Missing: api_key_not_found.
+        """
+
+
+class AuditLog(Protocol):
+    """Who did what; rows are only ever added."""
+
+    async def add(self, actor: str, action: str, subject: str) -> None:
+        """Note that the actor did this to the subject. No secrets, no personal data."""
+
+
+class Transaction(Protocol):
+    """One unit of work: all of it is saved when the block ends, or nothing if it raises."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """The uploads."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs and their steps."""
+
+    @property
+    def analyses(self) -> Analyses:
+        """The analyses."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The records to publish."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """The events dealt with."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The messages that nobody could take."""
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        """The credentials."""
+
+    @property
+    def audit_log(self) -> AuditLog:
+        """The record of who did what."""
+
+    async def now(self) -> datetime:
+        """The database's clock, the only one that deadlines are compared with."""
+
+
+class Leadership(Protocol):
+    """The right to be the only active one; it lasts as long as its connection."""
+
+    async def confirm(self) -> None:
+        """Prove that the right still holds.
+
+        Raises:
+            Unavailable: leadership_lost.
+        """
+
+
+class Channel(StrEnum):
+    """What there are signals about."""
+
+    JOBS = "mien_jobs"
+    OUTBOX = "mien_outbox"
+
+
+class Subscription(Protocol):
+    """Signals of one topic since the subscription began."""
+
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - a signal may get lost, so every wait is bounded
+        """Return True at the next signal, at once if one came since the last wait; False after timeout seconds."""
+
+
+class Database(Protocol):
+    """Where the truth is. Every method raises Unavailable (database_unavailable) when it can't be reached."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a unit of work; signals go out after its commit."""
+
+    def subscribe(self, channel: Channel, topic: str = "") -> AbstractAsyncContextManager[Subscription]:
+        """Hear signals about the topic (a job's id; "" for the outbox).
+
+        Subscribe first, then read, then wait: so no change is missed. A signal is a hint and may get lost, so
+        read again after each wait, also when it timed out.
+        """
+
+    def leadership(self, name: str) -> AbstractAsyncContextManager[Leadership | None]:
+        """Try to become the only active one of this name among all processes; None if another one is."""
+
+    async def check(self) -> None:
+        """Prove that the database can be reached."""

@@ -1,0 +1,98 @@
+"""The Database port in memory: for unit tests, notebooks and the contract suite's second opinion.
+
+Units of work run one after another (a lock), on a copy of the state that replaces it at the commit: the strictest
+isolation there is, at a size where it costs nothing.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from mien_core.adapters.memory.repositories import (
+    MemoryAnalyses,
+    MemoryApiKeys,
+    MemoryAuditLog,
+    MemoryDeadLetters,
+    MemoryInbox,
+    MemoryJobs,
+    MemoryOutbox,
+    MemoryUploads,
+    State,
+)
+from mien_core.adapters.subscription import EventSubscription
+from mien_core.ports import Channel, Leadership, Subscription, Transaction
+
+
+class MemoryTransaction:
+    """All repositories over one copy of the state."""
+
+    def __init__(self, state: State) -> None:
+        self.signals: list[tuple[Channel, str]] = []
+        self.uploads = MemoryUploads(state)
+        self.jobs = MemoryJobs(state, self.signals)
+        self.analyses = MemoryAnalyses(state)
+        self.outbox = MemoryOutbox(state, self.signals)
+        self.inbox = MemoryInbox(state)
+        self.dead_letters = MemoryDeadLetters(state)
+        self.api_keys = MemoryApiKeys(state)
+        self.audit_log = MemoryAuditLog(state)
+
+    async def now(self) -> datetime:
+        """See ports.Transaction."""
+        return datetime.now(UTC)
+
+
+class MemoryLeadership:
+    """Meets ports.Leadership; in one process it can't be lost."""
+
+    async def confirm(self) -> None:
+        """See ports.Leadership."""
+
+
+class MemoryDatabase:
+    """Meets ports.Database."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self._lock = asyncio.Lock()
+        self._subscriptions: defaultdict[tuple[Channel, str], set[EventSubscription]] = defaultdict(set)
+        self._leaders: set[str] = set()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See ports.Database."""
+        async with self._lock:
+            state = self.state.copy()
+            transaction = MemoryTransaction(state)
+            yield transaction
+            self.state = state
+        for signal in transaction.signals:
+            for subscription in self._subscriptions[signal]:
+                subscription.signal()
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
+        """See ports.Database."""
+        subscription = EventSubscription()
+        self._subscriptions[channel, topic].add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions[channel, topic].discard(subscription)
+
+    @contextlib.asynccontextmanager
+    async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:
+        """See ports.Database."""
+        if name in self._leaders:
+            yield None
+            return
+        self._leaders.add(name)
+        try:
+            yield MemoryLeadership()
+        finally:
+            self._leaders.discard(name)
+
+    async def check(self) -> None:
+        """See ports.Database."""

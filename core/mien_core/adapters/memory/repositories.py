@@ -1,0 +1,273 @@
+"""The tables and repositories of the in-memory database."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from mien_core.errors import Missing
+from mien_core.model.platform import (
+    Analysis,
+    ApiKey,
+    DeadLetter,
+    Job,
+    JobError,
+    JobEvent,
+    JobKind,
+    JobStatus,
+    NewAnalysis,
+    NewApiKey,
+    NewJob,
+    NewUpload,
+    Upload,
+    UploadState,
+)
+from mien_core.ports import Channel, OutboxRow, Record
+from mien_core.rules.jobs import check_not_ended
+
+
+@dataclass
+class State:
+    """Every table; rows are immutable, so a copy of the containers is a copy of all."""
+
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    job_events: dict[str, tuple[JobEvent, ...]] = field(default_factory=dict)
+    analyses: dict[str, Analysis] = field(default_factory=dict)
+    outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
+    outbox_id: int = 0
+    inbox: set[tuple[str, str]] = field(default_factory=set)
+    dead_letters: dict[tuple[str, str, int, int], DeadLetter] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    audit_log: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def copy(self) -> "State":
+        """Copy the containers, not the rows."""
+        return State(**{name: copy.copy(value) for name, value in vars(self).items()})
+
+
+class MemoryUploads:
+    """Meets ports.Uploads."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, upload: NewUpload) -> Upload:
+        """See ports.Uploads."""
+        fields = asdict(upload)
+        expires_in = timedelta(seconds=fields.pop("expires_in_seconds"))
+        now = _now()
+        added = Upload(**fields, state=UploadState.EXPECTED, created_at=now, expires_at=now + expires_in)
+        self._state.uploads[upload.id] = added
+        return added
+
+    async def get(self, upload_id: str) -> Upload | None:
+        """See ports.Uploads."""
+        return self._state.uploads.get(upload_id)
+
+    async def mark_received(self, upload_id: str) -> None:
+        """See ports.Uploads."""
+        upload = self._state.uploads.get(upload_id)
+        if upload is not None:
+            self._state.uploads[upload_id] = replace(upload, state=UploadState.RECEIVED)
+
+
+class MemoryJobs:
+    """Meets ports.Jobs."""
+
+    def __init__(self, state: State, signals: list[tuple[Channel, str]]) -> None:
+        self._state = state
+        self._signals = signals
+
+    async def create(self, job: NewJob) -> tuple[Job, bool]:
+        """See ports.Jobs."""
+        existing = await self.of_upload(job.kind, job.upload_id)
+        if existing is not None:
+            return existing, False
+        now = _now()
+        created = Job(
+            id=job.id,
+            tenant=job.tenant,
+            user_id=job.user_id,
+            kind=job.kind,
+            upload_id=job.upload_id,
+            status=JobStatus.CREATED,
+            error=None,
+            timings={},
+            created_at=now,
+            updated_at=now,
+            deadline_at=now + timedelta(seconds=job.deadline_seconds),
+        )
+        self._write(created)
+        return created, True
+
+    async def get(self, job_id: str) -> Job | None:
+        """See ports.Jobs."""
+        return self._state.jobs.get(job_id)
+
+    async def of_upload(self, kind: JobKind, upload_id: str) -> Job | None:
+        """See ports.Jobs."""
+        found = (job for job in self._state.jobs.values() if (job.kind, job.upload_id) == (kind, upload_id))
+        return next(found, None)
+
+    async def lock(self, job_id: str) -> Job | None:
+        """See ports.Jobs. The transaction itself is the lock."""
+        return self._state.jobs.get(job_id)
+
+    async def change(
+        self,
+        job_id: str,
+        status: JobStatus,
+        *,
+        error: JobError | None = None,
+        timings: Mapping[str, float] | None = None,
+    ) -> Job:
+        """See ports.Jobs."""
+        job = self._state.jobs.get(job_id)
+        if job is None:
+            raise Missing("job_not_found", "There is no such job.")
+        check_not_ended(job)
+        merged = {**job.timings, **(timings or {})}
+        changed = replace(job, status=status, error=error, timings=merged, updated_at=_now())
+        self._write(changed)
+        return changed
+
+    async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
+        """See ports.Jobs."""
+        return [event for event in self._state.job_events.get(job_id, ()) if event.seq > after_seq]
+
+    def _write(self, job: Job) -> None:
+        steps = self._state.job_events.get(job.id, ())
+        step = JobEvent(job_id=job.id, seq=len(steps) + 1, status=job.status, at=job.updated_at)
+        self._state.jobs[job.id] = job
+        self._state.job_events[job.id] = (*steps, step)
+        self._signals.append((Channel.JOBS, job.id))
+
+
+class MemoryAnalyses:
+    """Meets ports.Analyses."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def save(self, analysis: NewAnalysis) -> Analysis:
+        """See ports.Analyses."""
+        fields = {name: getattr(analysis, name) for name in NewAnalysis.__dataclass_fields__}
+        saved = Analysis(**fields, created_at=_now())
+        self._state.analyses[analysis.upload_id] = saved
+        return saved
+
+    async def get(self, upload_id: str) -> Analysis | None:
+        """See ports.Analyses."""
+        return self._state.analyses.get(upload_id)
+
+
+class MemoryOutbox:
+    """Meets ports.Outbox."""
+
+    def __init__(self, state: State, signals: list[tuple[Channel, str]]) -> None:
+        self._state = state
+        self._signals = signals
+
+    async def add(self, record: Record, delay_seconds: float = 0) -> None:
+        """See ports.Outbox."""
+        now = _now()
+        self._state.outbox_id += 1
+        row = OutboxRow(id=self._state.outbox_id, record=record, created_at=now)
+        self._state.outbox[row.id] = (now + timedelta(seconds=delay_seconds), row)
+        self._signals.append((Channel.OUTBOX, ""))
+
+    async def due(self, limit: int) -> list[OutboxRow]:
+        """See ports.Outbox."""
+        now = _now()
+        return [row for available_at, row in self._state.outbox.values() if available_at <= now][:limit]
+
+    async def remove(self, row_ids: Sequence[int]) -> None:
+        """See ports.Outbox."""
+        for row_id in row_ids:
+            self._state.outbox.pop(row_id, None)
+
+    async def oldest_due_seconds(self) -> float:
+        """See ports.Outbox."""
+        now = _now()
+        due = [available_at for available_at, _ in self._state.outbox.values() if available_at <= now]
+        return (now - min(due)).total_seconds() if due else 0.0
+
+
+class MemoryInbox:
+    """Meets ports.Inbox."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, handler: str, event_id: str) -> bool:
+        """See ports.Inbox."""
+        if (handler, event_id) in self._state.inbox:
+            return False
+        self._state.inbox.add((handler, event_id))
+        return True
+
+    async def has(self, handler: str, event_id: str) -> bool:
+        """See ports.Inbox."""
+        return (handler, event_id) in self._state.inbox
+
+
+class MemoryDeadLetters:
+    """Meets ports.DeadLetters."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, letter: DeadLetter) -> None:
+        """See ports.DeadLetters."""
+        place = (letter.handler, letter.topic, letter.partition, letter.offset)
+        self._state.dead_letters.setdefault(place, letter)
+
+    async def count(self) -> int:
+        """See ports.DeadLetters."""
+        return len(self._state.dead_letters)
+
+
+class MemoryApiKeys:
+    """Meets ports.ApiKeys."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, key: NewApiKey) -> ApiKey:
+        """See ports.ApiKeys."""
+        added = ApiKey(**asdict(key), created_at=_now(), revoked_at=None)
+        self._state.api_keys[key.id] = added
+        return added
+
+    async def by_hash(self, secret_hash: str) -> ApiKey | None:
+        """See ports.ApiKeys."""
+        return next((key for key in self._state.api_keys.values() if key.secret_hash == secret_hash), None)
+
+    async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
+        """See ports.ApiKeys."""
+        return [key for key in self._state.api_keys.values() if tenant in {None, key.tenant}]
+
+    async def revoke(self, key_id: str) -> ApiKey:
+        """See ports.ApiKeys."""
+        key = self._state.api_keys.get(key_id)
+        if key is None:
+            raise Missing("api_key_not_found", "There is no such API key. List them to see their ids.")
+        revoked = replace(key, revoked_at=key.revoked_at or _now())
+        self._state.api_keys[key_id] = revoked
+        return revoked
+
+
+class MemoryAuditLog:
+    """Meets ports.AuditLog."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, actor: str, action: str, subject: str) -> None:
+        """See ports.AuditLog."""
+        self._state.audit_log.append((actor, action, subject))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,68 @@
+"""The api_keys and audit_log tables."""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.errors import Missing
+from mien_core.model.platform import ApiKey, NewApiKey
+
+
+class PostgresApiKeys:
+    """Meets ports.ApiKeys."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def add(self, key: NewApiKey) -> ApiKey:
+        """See ports.ApiKeys."""
+        cursor = await self._connection.execute(
+            "INSERT INTO api_keys (id, tenant, owner, scopes, secret_hash) VALUES (%s, %s, %s, %s, %s) RETURNING *",
+            (key.id, key.tenant, key.owner, sorted(key.scopes), key.secret_hash),
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
+        return _api_key(row)
+
+    async def by_hash(self, secret_hash: str) -> ApiKey | None:
+        """See ports.ApiKeys."""
+        cursor = await self._connection.execute("SELECT * FROM api_keys WHERE secret_hash = %s", (secret_hash,))
+        row = await cursor.fetchone()
+        return _api_key(row) if row else None
+
+    async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
+        """See ports.ApiKeys."""
+        cursor = await self._connection.execute(
+            "SELECT * FROM api_keys WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id",
+            {"tenant": tenant},
+        )
+        return [_api_key(row) async for row in cursor]
+
+    async def revoke(self, key_id: str) -> ApiKey:
+        """See ports.ApiKeys."""
+        cursor = await self._connection.execute(
+            "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s RETURNING *",
+            (as_uuid(key_id),),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise Missing("api_key_not_found", "There is no such API key. List them to see their ids.")
+        return _api_key(row)
+
+
+class PostgresAuditLog:
+    """Meets ports.AuditLog."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def add(self, actor: str, action: str, subject: str) -> None:
+        """See ports.AuditLog."""
+        await self._connection.execute(
+            "INSERT INTO audit_log (actor, action, subject) VALUES (%s, %s, %s)", (actor, action, subject)
+        )
+
+
+def _api_key(row: dict[str, Any]) -> ApiKey:
+    return ApiKey(**{**row, "id": str(row["id"]), "scopes": frozenset(row["scopes"])})

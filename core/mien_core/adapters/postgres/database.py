@@ -1,0 +1,145 @@
+"""The Database port on PostgreSQL: a pool for units of work, one connection to listen, one per leadership."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Self
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from mien_core.adapters.postgres.analyses import PostgresAnalyses
+from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
+from mien_core.adapters.postgres.jobs import PostgresJobs
+from mien_core.adapters.postgres.messages import PostgresDeadLetters, PostgresInbox, PostgresOutbox
+from mien_core.adapters.postgres.signals import Signals
+from mien_core.adapters.postgres.translation import translated
+from mien_core.adapters.postgres.uploads import PostgresUploads
+from mien_core.errors import Unavailable
+from mien_core.ports import Channel, Leadership, Subscription, Transaction
+from mien_core.settings import PostgresSettings
+
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
+
+# how long a request waits for a free connection before it is told to come again
+POOL_TIMEOUT_SECONDS = 5.0
+
+
+class PostgresTransaction:
+    """All repositories on one connection, and the signals to send after the commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.signals: list[tuple[Channel, str]] = []
+        self.uploads = PostgresUploads(connection)
+        self.jobs = PostgresJobs(connection, self.signals)
+        self.analyses = PostgresAnalyses(connection)
+        self.outbox = PostgresOutbox(connection, self.signals)
+        self.inbox = PostgresInbox(connection)
+        self.dead_letters = PostgresDeadLetters(connection)
+        self.api_keys = PostgresApiKeys(connection)
+        self.audit_log = PostgresAuditLog(connection)
+
+    async def now(self) -> datetime:
+        """See ports.Transaction."""
+        row = await (await self._connection.execute("SELECT clock_timestamp() AS now")).fetchone()
+        assert row is not None  # noqa: S101 - a SELECT without FROM has one row; tells mypy so
+        now: datetime = row["now"]
+        return now
+
+
+class PostgresLeadership:
+    """Holds a session's advisory lock: if the connection is lost, so is the lock."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        self._connection = connection
+
+    async def confirm(self) -> None:
+        """See ports.Leadership."""
+        try:
+            await self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise Unavailable("leadership_lost", "The connection that held the leadership is gone.") from error
+
+
+class PostgresDatabase:
+    """Meets ports.Database. Use it as an async context manager, or call open and close."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._url = settings.url.get_secret_value()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            self._url,
+            # autocommit, so that the signals after a commit cost one round trip and not three
+            kwargs={"autocommit": True, "row_factory": dict_row},
+            min_size=settings.pool_min,
+            max_size=settings.pool_max,
+            timeout=POOL_TIMEOUT_SECONDS,
+            # a connection that died with a restarted server is found here and not by a request
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+        self._signals = Signals(self._url)
+
+    async def open(self) -> None:
+        """Open the pool; connections come in the background, so this works while the database is away."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._signals.close()
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See ports.Database."""
+        with translated():
+            async with self._pool.connection() as connection:
+                async with connection.transaction():
+                    transaction = PostgresTransaction(connection)
+                    yield transaction
+                await _send(connection, transaction.signals)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
+        """See ports.Database."""
+        async with self._signals.subscribe(channel, topic) as subscription:
+            yield subscription
+
+    @contextlib.asynccontextmanager
+    async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:
+        """See ports.Database."""
+        with translated():
+            connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+        async with connection:
+            with translated():
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+                row = await cursor.fetchone()
+            yield PostgresLeadership(connection) if row is not None and row[0] else None
+
+    async def check(self) -> None:
+        """See ports.Database."""
+        with translated():
+            async with self._pool.connection() as connection:
+                await connection.execute("SELECT 1")
+
+
+async def _send(connection: Connection, signals: list[tuple[Channel, str]]) -> None:
+    """Notify after the commit: inside the transaction NOTIFY serialises all commits of the database."""
+    if not signals:
+        return
+    unique = list(dict.fromkeys(signals))
+    # The work is committed. A signal is a hint, so its loss must not look like a failure of the work.
+    with contextlib.suppress(psycopg.Error):
+        await connection.execute(
+            "SELECT pg_notify(channel, topic) FROM unnest(%s::text[], %s::text[]) AS signal (channel, topic)",
+            ([channel.value for channel, _ in unique], [topic for _, topic in unique]),
+        )

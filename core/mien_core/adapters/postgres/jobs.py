@@ -1,0 +1,125 @@
+"""The jobs and job_events tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Json
+
+from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.errors import Missing
+from mien_core.model.platform import Job, JobError, JobEvent, JobKind, JobStatus, NewJob
+from mien_core.ports import Channel
+from mien_core.rules.jobs import check_not_ended
+
+
+class PostgresJobs:
+    """Meets ports.Jobs; signals is where the transaction collects what to announce after its commit."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]], signals: list[tuple[Channel, str]]) -> None:
+        self._connection = connection
+        self._signals = signals
+
+    async def create(self, job: NewJob) -> tuple[Job, bool]:
+        """See ports.Jobs."""
+        cursor = await self._connection.execute(
+            """
+            WITH created AS (
+                INSERT INTO jobs (id, tenant, user_id, kind, upload_id, deadline_at)
+                VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+                ON CONFLICT (kind, upload_id) DO NOTHING
+                RETURNING *
+            ), step AS (
+                INSERT INTO job_events (job_id, seq, status) SELECT id, 1, status FROM created
+            )
+            SELECT * FROM created
+            """,
+            (job.id, job.tenant, job.user_id, job.kind, job.upload_id, job.deadline_seconds),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            existing = await self.of_upload(job.kind, job.upload_id)
+            assert existing is not None  # noqa: S101 - the conflict was with a committed row; jobs go only with uploads
+            return existing, False
+        self._signals.append((Channel.JOBS, job.id))
+        return _job(row), True
+
+    async def get(self, job_id: str) -> Job | None:
+        """See ports.Jobs."""
+        return await self._one("SELECT * FROM jobs WHERE id = %s", as_uuid(job_id))
+
+    async def of_upload(self, kind: JobKind, upload_id: str) -> Job | None:
+        """See ports.Jobs."""
+        return await self._one("SELECT * FROM jobs WHERE kind = %s AND upload_id = %s", kind, as_uuid(upload_id))
+
+    async def lock(self, job_id: str) -> Job | None:
+        """See ports.Jobs."""
+        return await self._one("SELECT * FROM jobs WHERE id = %s FOR UPDATE", as_uuid(job_id))
+
+    async def change(
+        self,
+        job_id: str,
+        status: JobStatus,
+        *,
+        error: JobError | None = None,
+        timings: Mapping[str, float] | None = None,
+    ) -> Job:
+        """See ports.Jobs."""
+        # Locked in a statement of its own: the next one then sees every event that others wrote before.
+        job = await self.lock(job_id)
+        if job is None:
+            raise Missing("job_not_found", "There is no such job.")
+        check_not_ended(job)
+        changed = await self._one(
+            """
+            WITH changed AS (
+                UPDATE jobs
+                SET status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()
+                WHERE id = %s
+                RETURNING *
+            ), step AS (
+                INSERT INTO job_events (job_id, seq, status)
+                SELECT id, (SELECT count(*) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
+            )
+            SELECT * FROM changed
+            """,
+            status,
+            error.code if error else None,
+            error.detail if error else None,
+            Json({**job.timings, **(timings or {})}),
+            as_uuid(job_id),
+        )
+        assert changed is not None  # noqa: S101 - the row is locked above
+        self._signals.append((Channel.JOBS, job_id))
+        return changed
+
+    async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
+        """See ports.Jobs."""
+        cursor = await self._connection.execute(
+            "SELECT * FROM job_events WHERE job_id = %s AND seq > %s ORDER BY seq", (as_uuid(job_id), after_seq)
+        )
+        return [
+            JobEvent(job_id=job_id, seq=row["seq"], status=JobStatus(row["status"]), at=row["at"])
+            async for row in cursor
+        ]
+
+    async def _one(self, statement: Any, *parameters: object) -> Job | None:
+        row = await (await self._connection.execute(statement, parameters)).fetchone()
+        return _job(row) if row else None
+
+
+def _job(row: dict[str, Any]) -> Job:
+    error = JobError(row["error_code"], row["error_detail"]) if row["error_code"] else None
+    return Job(
+        id=str(row["id"]),
+        tenant=row["tenant"],
+        user_id=row["user_id"],
+        kind=JobKind(row["kind"]),
+        upload_id=str(row["upload_id"]),
+        status=JobStatus(row["status"]),
+        error=error,
+        timings=row["timings"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        deadline_at=row["deadline_at"],
+    )

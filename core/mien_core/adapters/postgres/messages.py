@@ -1,0 +1,122 @@
+"""The outbox, inbox and dead_letters tables: what keeps Kafka and the database of one mind."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Json
+
+from mien_core.model.platform import DeadLetter
+from mien_core.ports import Channel, OutboxRow, Record
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class PostgresOutbox:
+    """Meets ports.Outbox; signals is where the transaction collects what to announce after its commit."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]], signals: list[tuple[Channel, str]]) -> None:
+        self._connection = connection
+        self._signals = signals
+
+    async def add(self, record: Record, delay_seconds: float = 0) -> None:
+        """See ports.Outbox."""
+        await self._connection.execute(
+            """
+            INSERT INTO outbox (topic, key, value, headers, available_at)
+            VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))
+            """,
+            (record.topic, record.key, record.value, Json(_encoded(record.headers)), delay_seconds),
+        )
+        self._signals.append((Channel.OUTBOX, ""))
+
+    async def due(self, limit: int) -> list[OutboxRow]:
+        """See ports.Outbox."""
+        cursor = await self._connection.execute(
+            "SELECT * FROM outbox WHERE available_at <= clock_timestamp() ORDER BY id LIMIT %s", (limit,)
+        )
+        return [
+            OutboxRow(
+                id=row["id"],
+                record=Record(row["topic"], row["key"], row["value"], _decoded(row["headers"])),
+                created_at=row["created_at"],
+            )
+            async for row in cursor
+        ]
+
+    async def remove(self, row_ids: Sequence[int]) -> None:
+        """See ports.Outbox."""
+        await self._connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (list(row_ids),))
+
+    async def oldest_due_seconds(self) -> float:
+        """See ports.Outbox."""
+        cursor = await self._connection.execute(
+            """
+            SELECT coalesce(extract(epoch FROM clock_timestamp() - min(available_at)), 0)::float8 AS age
+            FROM outbox WHERE available_at <= clock_timestamp()
+            """
+        )
+        row = await cursor.fetchone()
+        return max(0.0, row["age"]) if row else 0.0
+
+
+class PostgresInbox:
+    """Meets ports.Inbox."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def add(self, handler: str, event_id: str) -> bool:
+        """See ports.Inbox. Two at once: the second waits for the first's end and then sees its row."""
+        cursor = await self._connection.execute(
+            "INSERT INTO inbox (handler, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (handler, event_id)
+        )
+        return cursor.rowcount == 1
+
+    async def has(self, handler: str, event_id: str) -> bool:
+        """See ports.Inbox."""
+        cursor = await self._connection.execute(
+            "SELECT 1 FROM inbox WHERE handler = %s AND event_id = %s", (handler, event_id)
+        )
+        return await cursor.fetchone() is not None
+
+
+class PostgresDeadLetters:
+    """Meets ports.DeadLetters."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def add(self, letter: DeadLetter) -> None:
+        """See ports.DeadLetters."""
+        await self._connection.execute(
+            """
+            INSERT INTO dead_letters (handler, topic, partition, record_offset, reason, value, headers)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (handler, topic, partition, record_offset) DO NOTHING
+            """,
+            (
+                letter.handler,
+                letter.topic,
+                letter.partition,
+                letter.offset,
+                letter.reason,
+                letter.value,
+                Json(_encoded(letter.headers)),
+            ),
+        )
+
+    async def count(self) -> int:
+        """See ports.DeadLetters."""
+        row = await (await self._connection.execute("SELECT count(*) AS letters FROM dead_letters")).fetchone()
+        return int(row["letters"]) if row else 0
+
+
+def _encoded(headers: Headers) -> list[list[str]]:
+    # base64, because a header's bytes need not be text: a malformed message has to survive as it came
+    return [[name, base64.b64encode(value).decode("ascii")] for name, value in headers]
+
+
+def _decoded(headers: list[list[str]]) -> Headers:
+    return tuple((name, base64.b64decode(value)) for name, value in headers)

@@ -1,0 +1,59 @@
+"""The uploads and users tables."""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.model.platform import NewUpload, Upload, UploadState
+
+
+class PostgresUploads:
+    """Meets ports.Uploads."""
+
+    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def add(self, upload: NewUpload) -> Upload:
+        """See ports.Uploads."""
+        if upload.user_id is not None:
+            await self._connection.execute(
+                "INSERT INTO users (tenant, id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (upload.tenant, upload.user_id),
+            )
+        cursor = await self._connection.execute(
+            """
+            INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, expires_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+            RETURNING *
+            """,
+            (
+                upload.id,
+                upload.tenant,
+                upload.user_id,
+                upload.purpose,
+                upload.content_type,
+                upload.content_length,
+                upload.consent,
+                upload.expires_in_seconds,
+            ),
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
+        return _upload(row)
+
+    async def get(self, upload_id: str) -> Upload | None:
+        """See ports.Uploads."""
+        cursor = await self._connection.execute("SELECT * FROM uploads WHERE id = %s", (as_uuid(upload_id),))
+        row = await cursor.fetchone()
+        return _upload(row) if row else None
+
+    async def mark_received(self, upload_id: str) -> None:
+        """See ports.Uploads."""
+        await self._connection.execute(
+            "UPDATE uploads SET state = 'received' WHERE id = %s AND state <> 'received'", (as_uuid(upload_id),)
+        )
+
+
+def _upload(row: dict[str, Any]) -> Upload:
+    return Upload(**{**row, "id": str(row["id"]), "state": UploadState(row["state"])})

@@ -1,0 +1,210 @@
+"""The nouns of the platform: whose photo it is, the work on it, and what came of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Protocol, TypeVar
+
+from mien_core.errors import Missing
+from mien_core.model.face import FaceReport
+from mien_core.model.serving import PhotoFacts
+
+Purpose = Literal["glam", "skin", "cycle", "poster"]
+Consent = Literal["attested", "given"]
+
+
+class Owned(Protocol):
+    """Whatever belongs to a tenant and perhaps to one of its users."""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant."""
+
+    @property
+    def user_id(self) -> str | None:
+        """The user, within the tenant."""
+
+
+AnyOwned = TypeVar("AnyOwned", bound=Owned)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. user_id None means that the credential speaks for the whole tenant."""
+
+    tenant: str
+    user_id: str | None
+    scopes: frozenset[str] = frozenset()
+
+    def may_see(self, thing: Owned) -> bool:
+        """Tell whether the thing is within the caller's tenant, and the caller's own if the caller is one user."""
+        return thing.tenant == self.tenant and self.user_id in {None, thing.user_id}
+
+
+def require_owned(thing: AnyOwned | None, caller: Caller, what: str) -> AnyOwned:
+    """Give the thing back if the caller may see it.
+
+    Raises:
+        Missing: <what>_not_found, the same whether it doesn't exist or is another's, so that nobody can probe.
+    """
+    if thing is None or not caller.may_see(thing):
+        raise Missing(f"{what}_not_found", f"There is no such {what}. Check the id and the credential.")
+    return thing
+
+
+class UploadState(StrEnum):
+    """expected: the row exists, the bytes perhaps not yet; received: work on them has begun."""
+
+    EXPECTED = "expected"
+    RECEIVED = "received"
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """An upload to be announced. content_length is in bytes."""
+
+    id: str
+    tenant: str
+    user_id: str | None
+    purpose: Purpose
+    content_type: str
+    content_length: int
+    consent: Consent
+    expires_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An announced photo. Its bytes are in S3, see keys."""
+
+    id: str
+    tenant: str
+    user_id: str | None
+    purpose: Purpose
+    content_type: str
+    content_length: int
+    consent: Consent
+    state: UploadState
+    created_at: datetime
+    expires_at: datetime
+
+
+class JobKind(StrEnum):
+    """What kinds of work there are."""
+
+    ANALYSE_FACE = "analyse-face"
+
+
+class JobStatus(StrEnum):
+    """The life of every job: created, processing, then one of three ends."""
+
+    CREATED = "created"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing can follow."""
+        return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed: a stable code for programs, a detail for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be created; deadline_seconds after its creation it ends failed."""
+
+    id: str
+    tenant: str
+    user_id: str | None
+    kind: JobKind
+    upload_id: str
+    deadline_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work and its state; timings are milliseconds by hop, in the order in which they happened."""
+
+    id: str
+    tenant: str
+    user_id: str | None
+    kind: JobKind
+    upload_id: str
+    status: JobStatus
+    error: JobError | None
+    timings: dict[str, float]
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One step in a job's life; seq counts from 1 without gaps."""
+
+    job_id: str
+    seq: int
+    status: JobStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnalysis:
+    """What an analysis found, to be saved."""
+
+    upload_id: str
+    job_id: str
+    tenant: str
+    user_id: str | None
+    model_revision: str
+    report: FaceReport
+    photo: PhotoFacts
+    annotated_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(NewAnalysis):
+    """A saved analysis."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key to be saved: only the SHA-256 (hex) of the secret is ever kept."""
+
+    id: str
+    tenant: str
+    owner: str
+    scopes: frozenset[str]
+    secret_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey(NewApiKey):
+    """A saved key."""
+
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that no handler could take: its bytes, where it came from and why."""
+
+    handler: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = field(default=())

@@ -1,0 +1,14 @@
+"""What may happen to a job."""
+
+from mien_core.errors import Conflict
+from mien_core.model.platform import Job
+
+
+def check_not_ended(job: Job) -> None:
+    """Refuse to change a job that has ended: its first end is its only one.
+
+    Raises:
+        Conflict: job_already_ended.
+    """
+    if job.status.ended:
+        raise Conflict("job_already_ended", f"The job is {job.status} already; that doesn't change any more.")

@@ -1,0 +1,120 @@
+"""Logs and traces, the same for every process. Metrics are counted with prometheus_client where they happen.
+
+Logs, spans and metrics carry ids, never pixels, secrets or prompts.
+"""
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import prometheus_client
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from mien_core.settings import TelemetrySettings
+
+_TRACEPARENT = TraceContextTextMapPropagator()
+_TRACER = trace.get_tracer("mien")
+
+# ids that belong to whatever is being done now; every log line of it carries them
+_context: ContextVar[Mapping[str, str] | None] = ContextVar("mien_log_context", default=None)
+
+# what every LogRecord has: anything else came in through extra= and belongs into the line
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(settings: TelemetrySettings, service: str) -> None:
+    """Set up this process's logs, trace export and metrics port; call it once, first thing."""
+    formatter: logging.Formatter = JsonFormatter(service) if settings.log_format == "json" else TextFormatter()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if settings.log_file:
+        handlers.append(logging.FileHandler(settings.log_file))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+    logging.captureWarnings(capture=True)
+    provider = TracerProvider(resource=Resource.create({"service.name": f"mien-{service}"}))
+    if settings.otlp_endpoint:
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+    trace.set_tracer_provider(provider)
+    if settings.metrics_port:
+        prometheus_client.start_http_server(settings.metrics_port)
+
+
+@contextlib.contextmanager
+def log_context(**fields: str) -> Iterator[None]:
+    """Give these fields to every log line of the block, in this task and those that it starts."""
+    token = _context.set({**(_context.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+@contextlib.contextmanager
+def start_span(
+    name: str, *, traceparent: str | None = None, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float
+) -> Iterator[Span]:
+    """Time a step as a span: a child of traceparent (W3C) if given, else of the current span."""
+    parent = _TRACEPARENT.extract({"traceparent": traceparent}) if traceparent else None
+    with _TRACER.start_as_current_span(name, context=parent, kind=kind, attributes=attributes) as span:
+        yield span
+
+
+def current_traceparent() -> str | None:
+    """The current span in W3C form, to be sent along; None outside of any span."""
+    carrier: dict[str, str] = {}
+    _TRACEPARENT.inject(carrier)
+    return carrier.get("traceparent")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, service, logger, message, the context's ids, extra fields, the trace."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """The same for people: time, level, message, then the fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        line = f"{time} {record.levelname:<7} {record.getMessage()}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(_context.get() or {})
+    fields.update({name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS})
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        fields["trace_id"] = format(span.trace_id, "032x")
+    return fields

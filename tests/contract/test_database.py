@@ -1,0 +1,343 @@
+"""What every adapter of the Database port promises: the same suite runs against Postgres and memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.errors import Conflict, Missing
+from mien_core.model.platform import DeadLetter, JobError, JobKind, JobStatus, NewApiKey, Upload, UploadState
+from mien_core.ports import Channel, Database
+from mien_core.settings import PostgresSettings
+from tests.makers import new_analysis, new_job, new_upload, record
+
+
+class BrokenOffError(Exception):
+    """Raised by a test in the middle of a transaction."""
+
+
+@pytest.fixture(params=["postgres", "memory"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    if request.param == "memory":
+        yield MemoryDatabase()
+        return
+    url = request.getfixturevalue("fresh_database")
+    async with PostgresDatabase(PostgresSettings(url=url)) as postgres:
+        yield postgres
+
+
+async def _uploaded(database: Database) -> Upload:
+    async with database.transaction() as transaction:
+        return await transaction.uploads.add(new_upload())
+
+
+async def _job(database: Database) -> tuple[Upload, str]:
+    upload = await _uploaded(database)
+    async with database.transaction() as transaction:
+        job, _ = await transaction.jobs.create(new_job(upload))
+    return upload, job.id
+
+
+async def test_a_transaction_that_raises_saves_nothing(database: Database) -> None:
+    """All of a unit of work is saved, or nothing: rows, jobs, records and inbox alike."""
+    upload = await _uploaded(database)
+    job = new_job(upload)
+    with pytest.raises(BrokenOffError):
+        async with database.transaction() as transaction:
+            await transaction.uploads.mark_received(upload.id)
+            await transaction.jobs.create(job)
+            await transaction.outbox.add(record())
+            await transaction.inbox.add("handler", "event")
+            raise BrokenOffError
+    async with database.transaction() as transaction:
+        unchanged = await transaction.uploads.get(upload.id)
+        assert unchanged is not None
+        assert unchanged.state is UploadState.EXPECTED
+        assert await transaction.jobs.get(job.id) is None
+        assert await transaction.outbox.due(10) == []
+        assert not await transaction.inbox.has("handler", "event")
+
+
+async def test_an_upload_comes_back_as_it_was_announced(database: Database) -> None:
+    """An upload's fields survive, its state begins as expected, and it expires when it was said to."""
+    announced = new_upload(user_id="anna", purpose="skin", consent="given", expires_in_seconds=60)
+    async with database.transaction() as transaction:
+        added = await transaction.uploads.add(announced)
+    async with database.transaction() as transaction:
+        read = await transaction.uploads.get(announced.id)
+    assert read == added
+    assert (read.tenant, read.user_id, read.purpose, read.consent) == ("acme", "anna", "skin", "given")
+    assert read.state is UploadState.EXPECTED
+    assert (read.expires_at - read.created_at).total_seconds() == 60
+
+
+async def test_a_second_upload_of_a_user_is_no_conflict(database: Database) -> None:
+    """A user appears on first sight and is simply known from then on."""
+    for _ in range(2):
+        async with database.transaction() as transaction:
+            await transaction.uploads.add(new_upload(user_id="anna"))
+
+
+async def test_received_is_marked_once_and_stays(database: Database) -> None:
+    """Marking an upload received twice changes nothing the second time."""
+    upload = await _uploaded(database)
+    for _ in range(2):
+        async with database.transaction() as transaction:
+            await transaction.uploads.mark_received(upload.id)
+            read = await transaction.uploads.get(upload.id)
+            assert read is not None
+            assert read.state is UploadState.RECEIVED
+
+
+@pytest.mark.parametrize("unknown", ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "not-an-id", ""])
+async def test_what_does_not_exist_is_none(database: Database, unknown: str) -> None:
+    """An unknown id finds nothing, also one that can't be an id at all."""
+    async with database.transaction() as transaction:
+        assert await transaction.uploads.get(unknown) is None
+        assert await transaction.jobs.get(unknown) is None
+        assert await transaction.jobs.lock(unknown) is None
+        assert await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, unknown) is None
+        assert await transaction.jobs.events(unknown) == []
+        assert await transaction.analyses.get(unknown) is None
+        with pytest.raises(Missing, match="job_not_found"):
+            await transaction.jobs.change(unknown, JobStatus.PROCESSING)
+        with pytest.raises(Missing, match="api_key_not_found"):
+            await transaction.api_keys.revoke(unknown)
+
+
+async def test_an_upload_has_one_job_of_a_kind(database: Database) -> None:
+    """The second who creates the same work gets the first's job and is told so."""
+    upload = await _uploaded(database)
+    async with database.transaction() as transaction:
+        first, created = await transaction.jobs.create(new_job(upload))
+    async with database.transaction() as transaction:
+        second, created_again = await transaction.jobs.create(new_job(upload))
+        assert await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id) == first
+        assert len(await transaction.jobs.events(first.id)) == 1
+    assert created
+    assert not created_again
+    assert second == first
+
+
+async def test_twenty_at_once_create_one_job(database: Database) -> None:
+    """Also when they come at the same moment, exactly one of them creates the job."""
+    upload = await _uploaded(database)
+
+    async def create() -> tuple[str, bool]:
+        async with database.transaction() as transaction:
+            job, created = await transaction.jobs.create(new_job(upload))
+            return job.id, created
+
+    results = await asyncio.gather(*(create() for _ in range(20)))
+    assert len({job_id for job_id, _ in results}) == 1
+    assert sum(created for _, created in results) == 1
+
+
+async def test_a_job_keeps_every_step_in_order(database: Database) -> None:
+    """Steps are numbered from 1 without gaps; timings add up, in the order in which they came."""
+    _, job_id = await _job(database)
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(job_id, JobStatus.PROCESSING, timings={"outbox": 2.0, "kafka": 3.0})
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(job_id, JobStatus.COMPLETED, timings={"commit": 1.0})
+    async with database.transaction() as transaction:
+        job = await transaction.jobs.get(job_id)
+        steps = await transaction.jobs.events(job_id)
+        later = await transaction.jobs.events(job_id, after_seq=2)
+    assert job is not None
+    assert job.status is JobStatus.COMPLETED
+    assert list(job.timings.items()) == [("outbox", 2.0), ("kafka", 3.0), ("commit", 1.0)]
+    assert [(step.seq, step.status) for step in steps] == [
+        (1, JobStatus.CREATED),
+        (2, JobStatus.PROCESSING),
+        (3, JobStatus.COMPLETED),
+    ]
+    assert [step.at for step in steps] == sorted(step.at for step in steps)
+    assert later == steps[2:]
+
+
+@pytest.mark.parametrize("end", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
+async def test_the_end_of_a_job_never_changes(database: Database, end: JobStatus) -> None:
+    """Whoever comes after the end gets a conflict, and the job stays as it ended."""
+    _, job_id = await _job(database)
+    error = JobError("no_face", "There is no face.") if end is JobStatus.FAILED else None
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(job_id, end, error=error)
+    with pytest.raises(Conflict, match="job_already_ended"):
+        async with database.transaction() as transaction:
+            await transaction.jobs.change(job_id, JobStatus.PROCESSING)
+    async with database.transaction() as transaction:
+        job = await transaction.jobs.get(job_id)
+        assert job is not None
+        assert (job.status, job.error) == (end, error)
+        assert len(await transaction.jobs.events(job_id)) == 2
+
+
+async def test_twenty_who_change_a_job_at_once_take_turns(database: Database) -> None:
+    """Concurrent changes of one job queue up: no step is lost and no number is given twice."""
+    _, job_id = await _job(database)
+
+    async def change() -> None:
+        async with database.transaction() as transaction:
+            await transaction.jobs.lock(job_id)
+            await transaction.jobs.change(job_id, JobStatus.PROCESSING)
+
+    await asyncio.gather(*(change() for _ in range(20)))
+    async with database.transaction() as transaction:
+        steps = await transaction.jobs.events(job_id)
+    assert [step.seq for step in steps] == list(range(1, 22))
+
+
+async def test_an_analysis_comes_back_whole_and_can_be_replaced(database: Database) -> None:
+    """Every number of a report survives; a second analysis of the upload takes the first's place."""
+    upload, job_id = await _job(database)
+    analysis = new_analysis(upload, job_id)
+    async with database.transaction() as transaction:
+        await transaction.analyses.save(analysis)
+    async with database.transaction() as transaction:
+        read = await transaction.analyses.get(upload.id)
+        assert read is not None
+        assert (read.report, read.photo) == (analysis.report, analysis.photo)
+        await transaction.analyses.save(new_analysis(upload, job_id, model_revision="face@sha256:fedcba987654"))
+        replaced = await transaction.analyses.get(upload.id)
+    assert replaced is not None
+    assert replaced.model_revision == "face@sha256:fedcba987654"
+
+
+async def test_the_outbox_gives_rows_in_the_order_of_writing(database: Database) -> None:
+    """Rows come oldest first, at most as many as asked for, byte for byte, until they are removed."""
+    async with database.transaction() as transaction:
+        for number in range(5):
+            await transaction.outbox.add(record(str(number).encode()))
+    async with database.transaction() as transaction:
+        rows = await transaction.outbox.due(3)
+        assert [row.record.value for row in rows] == [b"0", b"1", b"2"]
+        assert rows[0].record == record(b"0")
+        await transaction.outbox.remove([row.id for row in rows])
+        assert [row.record.value for row in await transaction.outbox.due(10)] == [b"3", b"4"]
+
+
+async def test_a_delayed_record_waits(database: Database) -> None:
+    """A record with a delay isn't due before it, and doesn't count as overdue."""
+    async with database.transaction() as transaction:
+        await transaction.outbox.add(record(), delay_seconds=3600)
+    async with database.transaction() as transaction:
+        assert await transaction.outbox.due(10) == []
+        assert await transaction.outbox.oldest_due_seconds() == 0.0
+        await transaction.outbox.add(record())
+    async with database.transaction() as transaction:
+        assert len(await transaction.outbox.due(10)) == 1
+        assert await transaction.outbox.oldest_due_seconds() > 0.0
+
+
+async def test_the_inbox_takes_an_event_once_per_handler(database: Database) -> None:
+    """The second claim of the same event by the same handler is refused; another handler has its own."""
+    async with database.transaction() as transaction:
+        assert await transaction.inbox.add("one", "event")
+        assert await transaction.inbox.add("two", "event")
+    async with database.transaction() as transaction:
+        assert not await transaction.inbox.add("one", "event")
+        assert await transaction.inbox.has("one", "event")
+        assert not await transaction.inbox.has("one", "other")
+
+
+async def test_of_two_at_once_the_inbox_lets_one_through(database: Database) -> None:
+    """Twenty transactions that claim one event at the same moment: exactly one wins."""
+
+    async def claim() -> bool:
+        async with database.transaction() as transaction:
+            return await transaction.inbox.add("handler", "event")
+
+    assert sum(await asyncio.gather(*(claim() for _ in range(20)))) == 1
+
+
+async def test_a_dead_letter_is_kept_once(database: Database) -> None:
+    """The same message that dies again, after a redelivery, is still one letter."""
+    letter = DeadLetter("handler", "topic", 3, 42, "malformed_event", b"\xff\x00", (("header", b"\xfe"),))
+    for _ in range(2):
+        async with database.transaction() as transaction:
+            await transaction.dead_letters.add(letter)
+    async with database.transaction() as transaction:
+        assert await transaction.dead_letters.count() == 1
+
+
+async def test_api_keys_are_found_by_hash_and_revoked_once(database: Database) -> None:
+    """A key is found by its secret's hash, listed by tenant, and stays revoked from the first time on."""
+    key = NewApiKey(str(uuid4()), "acme", "frontend", frozenset({"glam"}), "hash-1")
+    other = NewApiKey(str(uuid4()), "other", "frontend", frozenset(), "hash-2")
+    async with database.transaction() as transaction:
+        await transaction.api_keys.add(key)
+        await transaction.api_keys.add(other)
+    async with database.transaction() as transaction:
+        found = await transaction.api_keys.by_hash("hash-1")
+        assert found is not None
+        assert (found.id, found.scopes, found.revoked_at) == (key.id, frozenset({"glam"}), None)
+        assert await transaction.api_keys.by_hash("hash-3") is None
+        assert [each.id for each in await transaction.api_keys.of_tenant("acme")] == [key.id]
+        assert {each.id for each in await transaction.api_keys.of_tenant(None)} == {key.id, other.id}
+        revoked = await transaction.api_keys.revoke(key.id)
+    async with database.transaction() as transaction:
+        again = await transaction.api_keys.revoke(key.id)
+        await transaction.audit_log.add("console", "api_key.revoked", key.id)
+    assert revoked.revoked_at is not None
+    assert again.revoked_at == revoked.revoked_at
+
+
+async def test_a_committed_change_wakes_its_waiter(database: Database) -> None:
+    """Who subscribed to a job hears of its change after the commit, and not of another job's."""
+    _, job_id = await _job(database)
+    _, other_id = await _job(database)
+    async with database.subscribe(Channel.JOBS, job_id) as mine, database.subscribe(Channel.JOBS, other_id) as other:
+        while await mine.wait(0.05):  # a fresh connection wakes everybody once
+            pass
+        while await other.wait(0.05):
+            pass
+        async with database.transaction() as transaction:
+            await transaction.jobs.change(job_id, JobStatus.PROCESSING)
+        assert await mine.wait(5)
+        assert not await other.wait(0.05)
+
+
+async def test_a_signal_between_two_waits_is_not_lost(database: Database) -> None:
+    """Subscribe, then work, then wait: what happened in between wakes at once."""
+    async with database.subscribe(Channel.OUTBOX) as subscription:
+        while await subscription.wait(0.05):
+            pass
+        async with database.transaction() as transaction:
+            await transaction.outbox.add(record())
+        assert await subscription.wait(5)
+
+
+async def test_a_transaction_that_raises_wakes_nobody(database: Database) -> None:
+    """Signals belong to the commit."""
+    async with database.subscribe(Channel.OUTBOX) as subscription:
+        while await subscription.wait(0.05):
+            pass
+        with pytest.raises(BrokenOffError):
+            async with database.transaction() as transaction:
+                await transaction.outbox.add(record())
+                raise BrokenOffError
+        assert not await subscription.wait(0.2)
+
+
+async def test_one_leads_at_a_time(database: Database) -> None:
+    """While one holds a leadership nobody else gets it; another name is free; afterwards it is free again."""
+    async with database.leadership("relay") as leader:
+        assert leader is not None
+        await leader.confirm()
+        async with database.leadership("relay") as second, database.leadership("sweeper") as sweeper:
+            assert second is None
+            assert sweeper is not None
+    async with database.leadership("relay") as successor:
+        assert successor is not None
+
+
+async def test_it_can_be_checked(database: Database) -> None:
+    """A database that is there answers its check, and its clock goes forward."""
+    await database.check()
+    async with database.transaction() as transaction:
+        first = await transaction.now()
+        assert await transaction.now() >= first

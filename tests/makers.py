@@ -1,0 +1,68 @@
+"""Valid things for tests: each function gives one with the fields that a test doesn't care about filled in."""
+
+from typing import Any
+from uuid import uuid4
+
+from mien_core.model.face import BoundingBox, Face, FaceReport, Gate, Landmark, MonkTone, Pose, Quality, Tone
+from mien_core.model.platform import JobKind, NewAnalysis, NewJob, NewUpload, Upload
+from mien_core.model.serving import PhotoFacts
+from mien_core.ports import Record
+
+
+def new_upload(**fields: Any) -> NewUpload:
+    defaults: dict[str, Any] = {
+        "id": str(uuid4()),
+        "tenant": "acme",
+        "user_id": None,
+        "purpose": "glam",
+        "content_type": "image/jpeg",
+        "content_length": 1000,
+        "consent": "attested",
+        "expires_in_seconds": 900,
+    }
+    return NewUpload(**{**defaults, **fields})
+
+
+def new_job(upload: Upload, **fields: Any) -> NewJob:
+    defaults: dict[str, Any] = {
+        "id": str(uuid4()),
+        "tenant": upload.tenant,
+        "user_id": upload.user_id,
+        "kind": JobKind.ANALYSE_FACE,
+        "upload_id": upload.id,
+        "deadline_seconds": 600,
+    }
+    return NewJob(**{**defaults, **fields})
+
+
+def face_report() -> FaceReport:
+    gate = Gate(code="blur", value=212.0, threshold=60.0, passed=True)
+    return FaceReport(
+        face=Face(
+            bounding_box=BoundingBox(left=0.31, top=0.12, width=0.34, height=0.42),
+            confidence=0.98,
+            face_count=1,
+            landmarks=(Landmark(x=0.47, y=0.31, z=-0.02),),
+            pose=Pose(yaw=3.1, pitch=-2.0, roll=0.4),
+            quality=Quality(passed=True, gates=(gate,)),
+        ),
+        tone=Tone(ita=33.2, tone_class="intermediate", monk=MonkTone(tone=4, delta_e=2.1), undertone="warm"),
+    )
+
+
+def new_analysis(upload: Upload, job_id: str, **fields: Any) -> NewAnalysis:
+    defaults: dict[str, Any] = {
+        "upload_id": upload.id,
+        "job_id": job_id,
+        "tenant": upload.tenant,
+        "user_id": upload.user_id,
+        "model_revision": "face@sha256:0123456789ab",
+        "report": face_report(),
+        "photo": PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
+        "annotated_key": f"uploads/{upload.id}/annotated.png",
+    }
+    return NewAnalysis(**{**defaults, **fields})
+
+
+def record(value: bytes = b"{}") -> Record:
+    return Record(topic="mien.test.v1", key=b"key", value=value, headers=(("ce_id", b"1"), ("raw", b"\xff\x00")))
