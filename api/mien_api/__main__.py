@@ -1,0 +1,83 @@
+"""`python -m mien_api`: serves the REST ingress; `python -m mien_api keys` manages API keys."""
+
+import argparse
+import asyncio
+import sys
+
+import uvicorn
+
+from mien_api import keys
+from mien_api.wiring import ApiSettings, KeysSettings, build
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.errors import MienError
+from mien_core.model.platform import ApiKey
+from mien_core.settings import load
+from mien_core.telemetry import configure
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = _parser().parse_args()
+    if arguments.command == "keys":
+        try:
+            asyncio.run(_keys(arguments))
+        except MienError as error:
+            sys.exit(f"{error.code}: {error.detail}")
+    else:
+        _serve()
+
+
+def _serve() -> None:
+    settings = load(ApiSettings)
+    configure(settings.telemetry, "api")
+    uvicorn.run(
+        build(settings),
+        host=settings.api.host,
+        port=settings.api.port,
+        loop="uvloop",
+        http="httptools",
+        # our middleware logs requests, with their ids; uvicorn's own lines go through our handlers
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+
+
+async def _keys(arguments: argparse.Namespace) -> None:
+    async with PostgresDatabase(load(KeysSettings).postgres) as database:
+        if arguments.action == "create":
+            scopes = frozenset(arguments.scopes.split(","))
+            key, secret = await keys.create(database, arguments.tenant, arguments.owner, scopes)
+            print(f"Key {key.id} of tenant {key.tenant}. Its secret is shown this once:", file=sys.stderr)
+            print(secret)
+        elif arguments.action == "list":
+            for key in await keys.list_keys(database, arguments.tenant):
+                print(_line(key))
+        else:
+            print(_line(await keys.revoke(database, arguments.id)))
+
+
+def _line(key: ApiKey) -> str:
+    state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
+    return f"{key.id}  {key.tenant}  {key.owner}  {','.join(sorted(key.scopes))}  {key.created_at:%Y-%m-%d}  {state}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mien_api", description="The REST ingress.")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve HTTP (the default)")
+    actions = commands.add_parser("keys", help="manage API keys").add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make a key and print its secret")
+    create.add_argument("--tenant", required=True)
+    create.add_argument("--owner", default="console", help="who will use it")
+    create.add_argument("--scopes", default="*", help="comma-separated; * is all (default)")
+    listing = actions.add_parser("list", help="list keys, never their secrets")
+    listing.add_argument("--tenant", help="only this tenant's")
+    revoke = actions.add_parser("revoke", help="make a key useless")
+    revoke.add_argument("id")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

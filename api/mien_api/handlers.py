@@ -1,0 +1,129 @@
+"""What the endpoints do: load, decide, save. No HTTP in here."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from mien_api.waiting import wait_for_end
+from mien_core.errors import Conflict, Missing, Rejected
+from mien_core.intake import start_analysis
+from mien_core.model.keys import original_key
+from mien_core.model.platform import (
+    Analysis,
+    Caller,
+    Consent,
+    Job,
+    JobEvent,
+    JobKind,
+    NewUpload,
+    Purpose,
+    Upload,
+    require_owned,
+)
+from mien_core.ports import Database, ObjectStore, PresignedPut
+from mien_core.rules.uploads import check_announcement
+from mien_core.telemetry import current_traceparent
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """The endpoints' handlers over the ports that they need; the two times are seconds."""
+
+    database: Database
+    object_store: ObjectStore
+    consent_required: bool
+    upload_expires: int
+    download_expires: int
+
+    async def announce_upload(
+        self,
+        caller: Caller,
+        *,
+        content_type: str,
+        content_length: int,
+        purpose: Purpose,
+        user_id: str | None,
+        consent: bool | None,
+    ) -> tuple[Upload, PresignedPut]:
+        """Note an upload, then sign its PUT: no URL is ever out without its row.
+
+        Raises:
+            Rejected: unsupported_content_type, photo_too_large, consent_required.
+        """
+        check_announcement(content_type, content_length)
+        announced = NewUpload(
+            id=str(uuid4()),
+            tenant=caller.tenant,
+            user_id=caller.user_id or user_id,
+            purpose=purpose,
+            content_type=content_type,
+            content_length=content_length,
+            consent=_consent(given=consent, required=self.consent_required),
+            expires_in_seconds=self.upload_expires,
+        )
+        async with self.database.transaction() as transaction:
+            upload = await transaction.uploads.add(announced)
+        key = original_key(upload.id)
+        signed = await self.object_store.presign_put(key, content_type, content_length, self.upload_expires)
+        return upload, signed
+
+    async def analyse(self, caller: Caller, upload_id: str, wait_seconds: float) -> Job:
+        """Start the upload's analysis, unless it has been started, and wait for its end.
+
+        Raises:
+            Missing: upload_not_found.
+            Conflict: upload_not_received, if the bytes aren't there; purpose_not_glam.
+        """
+        async with self.database.transaction() as transaction:
+            found = await transaction.uploads.get(upload_id)
+            upload = require_owned(found, caller, "upload")
+            job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload_id)
+        if job is None:
+            job = await self._start(upload)
+        return await wait_for_end(self.database, job, wait_seconds)
+
+    async def look(self, caller: Caller, upload_id: str) -> tuple[Job, Analysis | None, str | None]:
+        """Find the job, the analysis if there is one, and a URL of the annotated picture.
+
+        Raises:
+            Missing: upload_not_found, or analysis_not_found if none was asked for.
+        """
+        async with self.database.transaction() as transaction:
+            upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
+            job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id)
+            analysis = await transaction.analyses.get(upload.id)
+        if job is None:
+            raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
+        if analysis is None:
+            return job, None, None
+        return job, analysis, await self.object_store.presign_get(analysis.annotated_key, self.download_expires)
+
+    async def job(self, caller: Caller, job_id: str) -> tuple[Job, list[JobEvent]]:
+        """Find a job and its steps.
+
+        Raises:
+            Missing: job_not_found.
+        """
+        async with self.database.transaction() as transaction:
+            job = require_owned(await transaction.jobs.get(job_id), caller, "job")
+            return job, await transaction.jobs.events(job.id)
+
+    async def _start(self, upload: Upload) -> Job:
+        if upload.purpose != "glam":
+            detail = f"This upload was announced for {upload.purpose}. Announce another one with purpose glam."
+            raise Conflict("purpose_not_glam", detail)
+        if await self.object_store.head(original_key(upload.id)) is None:
+            detail = (
+                "The photo has not arrived. PUT its bytes to the upload's URL, or announce a new upload if it expired."
+            )
+            raise Conflict("upload_not_received", detail)
+        async with self.database.transaction() as transaction:
+            return await start_analysis(transaction, upload, current_traceparent())
+
+
+def _consent(*, given: bool | None, required: bool) -> Consent:
+    if given:
+        return "given"
+    if required or given is False:
+        detail = "A face is analysed only with the person's consent. Ask for it and send consent: true."
+        raise Rejected("consent_required", detail)
+    return "attested"

@@ -1,0 +1,129 @@
+"""What happens around every request: its id, its span, its two log lines, its metrics, its size limit.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware costs a task and a queue per request.
+"""
+
+import logging
+import time
+from http import HTTPStatus
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mien_api import problems
+from mien_api.request_ids import choose_request_id
+from mien_core.telemetry import log_context, start_span
+
+logger = logging.getLogger("mien_api.requests")
+
+REQUESTS = Counter("mien_http_requests_total", "Requests answered.", ["method", "route", "status"])
+SECONDS = Histogram("mien_http_request_seconds", "Time to the last byte of an answer.", ["method", "route"])
+
+# No JSON body of this API comes near it; photos go to the object store.
+MAX_BODY_BYTES = 64 * 1024
+
+_TOO_LARGE = f"A request's body may have {MAX_BODY_BYTES:,} bytes. Photos go to the URL that /upload-url gives."
+
+# What asks every few seconds would drown the log.
+_QUIET_PATHS = frozenset({"/api/health", "/metrics"})
+
+
+class RequestMiddleware:
+    """Wraps the whole app; the only place that catches Exception."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = choose_request_id(headers.get("x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        exchange = _Exchange(self._app, scope, receive, send, request_id)
+        with (
+            log_context(request_id=request_id),
+            start_span(
+                f"{scope['method']} {scope['path']}", traceparent=headers.get("traceparent"), kind=SpanKind.SERVER
+            ) as span,
+        ):
+            await exchange.run()
+            span.update_name(f"{scope['method']} {exchange.route}")
+            span.set_attribute("http.route", exchange.route)
+            span.set_attribute("http.response.status_code", exchange.status)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self._app = app
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        self._body_bytes = 0
+        self._answered = False
+        self.status = 500
+
+    @property
+    def route(self) -> str:
+        """The route's template: the path itself would make a metric series of every id."""
+        return getattr(self._scope.get("route"), "path", "unmatched")
+
+    async def run(self) -> None:
+        method, path = self._scope["method"], self._scope["path"]
+        client = self._scope.get("client")
+        quiet = path in _QUIET_PATHS
+        if not quiet:
+            logger.info("%s %s - Client: %s", method, path, client[0] if client else "unknown")
+        started = time.perf_counter()
+        try:
+            if self._announces_too_much():
+                await self._refuse()
+            else:
+                await self._app(self._scope, self._counted_receive, self._identified_send)
+        except Exception:
+            logger.exception("%s %s failed", method, path)
+            if self._answered:
+                raise
+            await problems.internal_error(Request(self._scope))(self._scope, self._receive, self._identified_send)
+        seconds = time.perf_counter() - started
+        REQUESTS.labels(method, self.route, str(self.status)).inc()
+        SECONDS.labels(method, self.route).observe(seconds)
+        if not quiet:
+            fields = {"status": self.status, "seconds": round(seconds, 4), "route": self.route}
+            logger.info("Completed %d in %.3fs", self.status, seconds, extra=fields)
+
+    def _announces_too_much(self) -> bool:
+        announced = Headers(scope=self._scope).get("content-length", "0")
+        return announced.isdecimal() and int(announced) > MAX_BODY_BYTES
+
+    async def _refuse(self) -> None:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        answer = problems.problem(
+            Request(self._scope), "request_too_large", status, _TOO_LARGE, headers={"Connection": "close"}
+        )
+        await answer(self._scope, self._receive, self._identified_send)
+
+    async def _counted_receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._body_bytes += len(message.get("body", b""))
+            if self._body_bytes > MAX_BODY_BYTES:
+                # FastAPI lets its own exception pass and calls any other, while it reads a body, a bad request
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+        return message
+
+    async def _identified_send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._answered = True
+            self.status = message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
+        await self._send(message)

@@ -1,0 +1,127 @@
+"""Errors as problem+json (RFC 9457): the one place where the platform's words become HTTP statuses."""
+
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from mien_api.request_ids import request_id_of
+from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
+from mien_core.model.platform import JobError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS_OF_ERROR: Mapping[type[MienError], HTTPStatus] = {
+    Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Missing: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+# Codes whose status is not that of their word.
+_STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
+    "consent_required": HTTPStatus.FORBIDDEN,
+    "credential_missing": HTTPStatus.UNAUTHORIZED,
+    "credential_invalid": HTTPStatus.UNAUTHORIZED,
+    "scope_missing": HTTPStatus.FORBIDDEN,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "serving_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "malformed_json": HTTPStatus.BAD_REQUEST,
+    "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+# What the framework itself refuses.
+_CODE_OF_STATUS: Mapping[int, str] = {404: "route_not_found", 405: "method_not_allowed", 413: "request_too_large"}
+
+_INTERNAL_DETAIL = "Something went wrong on our side. It is logged under the request_id; a repeat may help."
+
+
+def problem(
+    request: Request,
+    code: str,
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    """Make a problem answer; members are RFC 9457 extension members."""
+    body = {
+        "type": f"urn:mien:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        "request_id": request_id_of(request.scope),
+        **members,
+    }
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def problem_of(request: Request, error: MienError) -> Response:
+    """Make the answer to one of the four errors."""
+    status = _STATUS_OF_CODE.get(error.code) or _STATUS_OF_ERROR.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers = {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        # whole seconds, and never 0, which clients read as "at once"
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after", 1))))
+    return problem(request, error.code, status, error.detail, headers=headers)
+
+
+def problem_of_failed_job(request: Request, error: JobError, **members: Any) -> Response:
+    """Make the answer to whoever waited for a job that failed."""
+    status = _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+    headers = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return problem(request, error.code, status, error.detail, headers=headers, **members)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    app.add_exception_handler(MienError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def internal_error(request: Request) -> Response:
+    """Make the answer to a bug; whoever caught it has logged it."""
+    return problem(request, "internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_DETAIL)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MienError)  # noqa: S101 - it is installed for these only; tells mypy so
+    return problem_of(request, error)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is installed for these only; tells mypy so
+    parts = error.errors()
+    if any(part["type"] == "json_invalid" for part in parts):
+        return problem(request, "malformed_json", HTTPStatus.BAD_REQUEST, "The body is not JSON. Send a JSON object.")
+    errors = [{"pointer": _pointer(part["loc"]), "detail": part["msg"]} for part in parts]
+    detail = "Some fields are missing or wrong; errors says which."
+    return problem(request, "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is installed for these only; tells mypy so
+    code = _CODE_OF_STATUS.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
+    detail = error.detail
+    if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        detail = f"{request.method} {request.url.path} is not part of this API; /openapi.json lists what is."
+    return problem(request, code, error.status_code, detail, headers=error.headers)
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    """Write a place in the request as a JSON pointer; body parts first lose the word body."""
+    steps = location[1:] if location and location[0] == "body" else location
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -1,0 +1,38 @@
+"""What routes ask for: the caller and the handlers."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from mien_api.credentials import authenticate, require_scope
+from mien_api.handlers import Handlers
+from mien_core.model.platform import Caller
+
+# declares the header to OpenAPI; what is in it is judged by authenticate
+_AUTHORIZATION = APIKeyHeader(
+    name="Authorization", auto_error=False, description="An API key, as `Bearer mien_…` or raw."
+)
+
+
+def _handlers(request: Request) -> Handlers:
+    handlers: Handlers = request.app.state.handlers
+    return handlers
+
+
+UsesHandlers = Annotated[Handlers, Depends(_handlers)]
+
+
+async def _caller(handlers: UsesHandlers, authorization: Annotated[str | None, Security(_AUTHORIZATION)]) -> Caller:
+    return await authenticate(handlers.database, authorization)
+
+
+AnyCaller = Annotated[Caller, Depends(_caller)]
+
+
+def _glam_caller(caller: AnyCaller) -> Caller:
+    require_scope(caller, "glam")
+    return caller
+
+
+GlamCaller = Annotated[Caller, Depends(_glam_caller)]

@@ -1,0 +1,85 @@
+"""GlamAI: announce a photo, have it analysed, look at the result."""
+
+import time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+
+from mien_api.preferences import wait_seconds
+from mien_api.problems import problem_of_failed_job
+from mien_api.routers.dependencies import GlamCaller, UsesHandlers
+from mien_api.schemas import AnalysisBody, AnalyzeRequest, JobBody, UploadUrl, UploadUrlRequest, analysis_body, job_body
+from mien_core.model.platform import Job, JobStatus
+
+router = APIRouter(tags=["GlamAI"])
+
+DEFAULT_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 120.0
+
+
+@router.post("/upload-url")
+async def announce_upload(body: UploadUrlRequest, caller: GlamCaller, handlers: UsesHandlers) -> UploadUrl:
+    """Announce a photo and get the URL to PUT it to."""
+    upload, signed = await handlers.announce_upload(
+        caller,
+        content_type=body.content_type,
+        content_length=body.content_length,
+        purpose=body.purpose,
+        user_id=body.user_id,
+        consent=body.consent,
+    )
+    return UploadUrl(
+        upload_id=UUID(upload.id),
+        upload_url=signed.url,
+        method=signed.method,
+        headers=dict(signed.headers),
+        expires_in=handlers.upload_expires,
+    )
+
+
+@router.post(
+    "/analyze",
+    response_model=AnalysisBody,
+    responses={202: {"model": JobBody, "description": "Not ready within the wait; Location is the job."}},
+)
+async def analyze(
+    request: Request,
+    body: AnalyzeRequest,
+    caller: GlamCaller,
+    handlers: UsesHandlers,
+    prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
+) -> Response:
+    """Analyse an uploaded photo, or wait for the analysis that has begun already."""
+    started = time.perf_counter()
+    wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    job = await handlers.analyse(caller, str(body.upload_id), wait)
+    headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
+    if not job.status.ended:
+        _, steps = await handlers.job(caller, job.id)
+        headers |= {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
+        return JSONResponse(job_body(job, steps).model_dump(mode="json", by_alias=True), 202, headers)
+    if job.error is not None:
+        return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
+    shown = await _shown(caller, handlers, job.upload_id)
+    headers["Server-Timing"] = _server_timing(job, (time.perf_counter() - started) * 1000)
+    return Response(shown.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
+
+
+@router.get("/look/{upload_id}")
+async def look(upload_id: UUID, caller: GlamCaller, handlers: UsesHandlers) -> AnalysisBody:
+    """Look at an upload's analysis, as far as it has come."""
+    return await _shown(caller, handlers, str(upload_id))
+
+
+async def _shown(caller: GlamCaller, handlers: UsesHandlers, upload_id: str) -> AnalysisBody:
+    job, analysis, annotated_url = await handlers.look(caller, upload_id)
+    return analysis_body(job, analysis, annotated_url)
+
+
+def _server_timing(job: Job, total: float) -> str:
+    """Say where the time went (W3C Server-Timing), in milliseconds; only a job that this call started fits into it."""
+    hops = job.timings if job.status is JobStatus.COMPLETED else {}
+    entries = [*hops.items(), ("total", total)]
+    return ", ".join(f"{name};dur={duration:.1f}" for name, duration in entries)

@@ -1,0 +1,125 @@
+"""What the frontends send and get, in GlamAI's camelCase; the field names are the contract's."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from mien_core.model.face import NOTICE, Face, Tone
+from mien_core.model.platform import Analysis, Job, JobEvent, JobStatus, Purpose
+
+UserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class Schema(BaseModel):
+    """camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class UploadUrlRequest(Schema):
+    """Announces a photo: contentLength is its exact size in bytes."""
+
+    content_type: str = Field(examples=["image/jpeg"])
+    content_length: int = Field(gt=0, examples=[204_800])
+    purpose: Purpose = "glam"
+    user_id: UserId | None = None
+    consent: bool | None = Field(default=None, description="The person in the photo agreed to its analysis.")
+
+
+class UploadUrl(Schema):
+    """Where to send the bytes: method and headers exactly as given, within expiresIn seconds."""
+
+    upload_id: UUID
+    upload_url: str
+    method: str
+    headers: dict[str, str]
+    expires_in: int
+
+
+class AnalyzeRequest(Schema):
+    """Asks for the analysis of an uploaded photo."""
+
+    upload_id: UUID
+
+
+class ErrorInfo(Schema):
+    """Why work failed: a stable code and a detail for people."""
+
+    code: str
+    detail: str
+
+
+class AnalysisBody(Schema):
+    """The analysis of an upload; a part that doesn't exist (yet) is null."""
+
+    upload_id: str
+    job_id: str
+    status: JobStatus
+    created_at: datetime
+    model_revision: str | None
+    face: Face | None
+    tone: Tone | None
+    skin: None = None
+    recommendation: None = None
+    annotated_url: str | None
+    error: ErrorInfo | None
+    notice: str = NOTICE
+
+
+class JobStep(Schema):
+    """One step of a job; seq counts from 1 without gaps."""
+
+    seq: int
+    status: JobStatus
+    at: datetime
+
+
+class JobBody(Schema):
+    """A job: its state, its steps and the milliseconds spent at each hop so far."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    upload_id: str
+    created_at: datetime
+    updated_at: datetime
+    error: ErrorInfo | None
+    timings: dict[str, float]
+    steps: list[JobStep]
+
+
+def analysis_body(job: Job, analysis: Analysis | None, annotated_url: str | None) -> AnalysisBody:
+    """Show an analysis as far as it has come."""
+    return AnalysisBody(
+        upload_id=job.upload_id,
+        job_id=job.id,
+        status=job.status,
+        created_at=job.created_at,
+        model_revision=analysis.model_revision if analysis else None,
+        face=analysis.report.face if analysis else None,
+        tone=analysis.report.tone if analysis else None,
+        annotated_url=annotated_url,
+        error=_error(job),
+    )
+
+
+def job_body(job: Job, events: list[JobEvent]) -> JobBody:
+    """Show a job."""
+    return JobBody(
+        id=job.id,
+        kind=job.kind,
+        status=job.status,
+        upload_id=job.upload_id,
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+        error=_error(job),
+        timings=job.timings,
+        steps=[JobStep(seq=event.seq, status=event.status, at=event.at) for event in events],
+    )
+
+
+def _error(job: Job) -> ErrorInfo | None:
+    return ErrorInfo(code=job.error.code, detail=job.error.detail) if job.error else None

@@ -1,0 +1,54 @@
+"""The composition root: reads settings and decides which adapter is in use."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+from mien_api.app import create_app
+from mien_api.handlers import Handlers
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.settings import PostgresSettings, S3Settings, ServiceSettings
+
+
+class HttpSettings(BaseModel):
+    """Where the server listens, which pages may call it, and whether each upload must carry its consent."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a pod is reached from outside of it
+    port: int = Field(default=8000, ge=0, le=65535)
+    cors_origins: list[str] = ["http://localhost:3000"]
+    consent: Literal["attested", "required"] = "attested"
+
+
+class ApiSettings(ServiceSettings):
+    """All that the API process knows; no broker and no serving address among it."""
+
+    postgres: PostgresSettings
+    s3: S3Settings = S3Settings()
+    api: HttpSettings = HttpSettings()
+
+
+class KeysSettings(ServiceSettings):
+    """What managing keys needs: the database alone."""
+
+    postgres: PostgresSettings
+
+
+def build(settings: ApiSettings) -> FastAPI:
+    """Wire the app; nothing is connected before it starts."""
+
+    @asynccontextmanager
+    async def open_handlers() -> AsyncIterator[Handlers]:
+        async with PostgresDatabase(settings.postgres) as database:
+            yield Handlers(
+                database=database,
+                object_store=S3ObjectStore(settings.s3),
+                consent_required=settings.api.consent == "required",
+                upload_expires=settings.s3.upload_expires_seconds,
+                download_expires=settings.s3.download_expires_seconds,
+            )
+
+    return create_app(open_handlers, settings.api.cors_origins)

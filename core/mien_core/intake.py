@@ -1,0 +1,30 @@
+"""How work on an upload begins, whoever notices first that its bytes are there: the API or the store's notification."""
+
+from uuid import uuid4
+
+from mien_core.events import to_record, upload_received
+from mien_core.model.platform import Job, JobKind, NewJob, Upload
+from mien_core.ports import Transaction
+
+# After this an analysis that couldn't be done ends failed, so that nobody waits for ever.
+DEADLINE_SECONDS = 600
+
+
+async def start_analysis(transaction: Transaction, upload: Upload, traceparent: str | None = None) -> Job:
+    """Mark the upload received and give it its one analysis job, with UploadReceived in the outbox if it is new.
+
+    All in the caller's transaction: either the work is going to be done or nothing happened.
+    """
+    new_job = NewJob(
+        id=str(uuid4()),
+        tenant=upload.tenant,
+        user_id=upload.user_id,
+        kind=JobKind.ANALYSE_FACE,
+        upload_id=upload.id,
+        deadline_seconds=DEADLINE_SECONDS,
+    )
+    job, created = await transaction.jobs.create(new_job)
+    if created:
+        await transaction.uploads.mark_received(upload.id)
+        await transaction.outbox.add(to_record(upload_received(upload.id, job.id, traceparent)))
+    return job

@@ -1,0 +1,121 @@
+"""Who may call, and what they may see."""
+
+import re
+
+import httpx
+import pytest
+
+from mien_api import keys
+from mien_api.credentials import hash_of, new_api_key
+from mien_core.errors import Missing, Rejected
+from tests.unit.api.conftest import NOW_HEADERS, Platform
+
+GUARDED = [("POST", "/upload-url"), ("POST", "/analyze"), ("GET", "/look/{id}"), ("GET", "/jobs/{id}")]
+
+
+async def _call(client: httpx.AsyncClient, method: str, path: str, upload_id: str, job_id: str) -> httpx.Response:
+    bodies = {"/upload-url": {"contentType": "image/jpeg", "contentLength": 4}, "/analyze": {"uploadId": upload_id}}
+    thing = job_id if path.startswith("/jobs") else upload_id
+    return await client.request(method, path.format(id=thing), json=bodies.get(path), headers=NOW_HEADERS)
+
+
+async def _work(platform: Platform) -> tuple[str, str]:
+    async with platform.client(await platform.secret()) as owner:
+        upload_id = await platform.uploaded(owner)
+        started = await owner.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)
+        return upload_id, started.json()["id"]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        (None, "credential_missing"),
+        ("  ", "credential_missing"),
+        ("Bearer mien_unknown", "credential_invalid"),
+        ("mien_unknown", "credential_invalid"),
+        ("Basic bWllbg==", "credential_invalid"),
+        ("Bearer ", "credential_invalid"),
+    ],
+)
+async def test_nothing_without_a_valid_credential(
+    platform: Platform, method: str, path: str, authorization: str | None, code: str
+) -> None:
+    """401 on every operation, with the challenge that HTTP asks for."""
+    upload_id, job_id = await _work(platform)
+    async with platform.client(authorization) as client:
+        answer = await _call(client, method, path, upload_id, job_id)
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+async def test_a_key_works_as_bearer_and_raw(platform: Platform, method: str, path: str) -> None:
+    """The owner's credential opens every operation, in both forms."""
+    upload_id, job_id = await _work(platform)
+    secret = await platform.secret()
+    for authorization in (f"Bearer {secret}", f"bearer {secret}", secret):
+        async with platform.client(authorization) as client:
+            answer = await _call(client, method, path, upload_id, job_id)
+        assert answer.is_success
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED[1:])
+async def test_another_tenants_things_do_not_exist(platform: Platform, method: str, path: str) -> None:
+    """404, the same as for an unknown id: nobody can probe for ids."""
+    upload_id, job_id = await _work(platform)
+    async with platform.client(await platform.secret(tenant="other")) as client:
+        foreign = await _call(client, method, path, upload_id, job_id)
+        unknown = await _call(client, method, path, job_id, upload_id)
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json()["code"] == unknown.json()["code"]
+
+
+async def test_a_revoked_key_opens_nothing(platform: Platform) -> None:
+    """Revocation counts from the next request on."""
+    key, secret = await keys.create(platform.database, "acme", "frontend", frozenset({"*"}))
+    async with platform.client(secret) as client:
+        body = {"contentType": "image/jpeg", "contentLength": 4}
+        assert (await client.post("/upload-url", json=body)).status_code == 200
+        await keys.revoke(platform.database, key.id)
+        answer = await client.post("/upload-url", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (401, "credential_invalid")
+
+
+async def test_a_key_without_the_scope_is_refused(platform: Platform) -> None:
+    """403, because the credential is good but not for this."""
+    secret = await platform.secret()
+    key = next(iter(platform.database.state.api_keys.values()))
+    platform.database.state.api_keys[key.id] = type(key)(
+        key.id, key.tenant, key.owner, frozenset({"skin"}), key.secret_hash, key.created_at, None
+    )
+    async with platform.client(secret) as client:
+        answer = await client.post("/upload-url", json={"contentType": "image/jpeg", "contentLength": 4})
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+async def test_only_the_hash_is_kept(platform: Platform) -> None:
+    """The secret is nowhere in the database, and the audit log says who made and revoked the key."""
+    key, secret = await keys.create(platform.database, "acme", "frontend", frozenset({"glam"}))
+    assert re.fullmatch(r"mien_[\w-]{43}", secret)
+    assert secret not in repr(platform.database.state)
+    assert platform.database.state.api_keys[key.id].secret_hash == hash_of(secret)
+    await keys.revoke(platform.database, key.id)
+    actions = [(action, subject) for _, action, subject in platform.database.state.audit_log]
+    assert actions == [("api_key.created", key.id), ("api_key.revoked", key.id)]
+
+
+async def test_keys_are_listed_by_tenant(platform: Platform) -> None:
+    """A tenant's list has its own keys only; without a tenant all are listed."""
+    await keys.create(platform.database, "acme", "one", frozenset({"*"}))
+    await keys.create(platform.database, "other", "two", frozenset({"*"}))
+    assert [key.owner for key in await keys.list_keys(platform.database, "other")] == ["two"]
+    assert len(await keys.list_keys(platform.database, None)) == 2
+
+
+async def test_wrong_keys_commands_are_refused(platform: Platform) -> None:
+    """An unknown scope and an unknown key id are named as such."""
+    with pytest.raises(Rejected, match="unknown_scope"):
+        new_api_key("acme", "frontend", frozenset({"everything"}))
+    with pytest.raises(Missing, match="api_key_not_found"):
+        await keys.revoke(platform.database, "no-such-key")
