@@ -25,6 +25,7 @@ Connection = psycopg.AsyncConnection[Row]
 
 # how long a request waits for a free connection before it is told to come again
 POOL_TIMEOUT_SECONDS = 5.0
+RECONNECT_SECONDS = 2.0
 
 
 class PostgresTransaction:
@@ -76,6 +77,9 @@ class PostgresDatabase:
             min_size=settings.pool_min,
             max_size=settings.pool_max,
             timeout=POOL_TIMEOUT_SECONDS,
+            # attempts slow down as they go on, so that a server that is back would not be noticed for long;
+            # given up early, the next request begins a new one
+            reconnect_timeout=RECONNECT_SECONDS,
             # a connection that died with a restarted server is found here and not by a request
             check=AsyncConnectionPool.check_connection,
             open=False,

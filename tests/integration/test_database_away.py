@@ -1,0 +1,83 @@
+"""A database that goes away and comes back."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mien_core import migrations
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.errors import Unavailable
+from mien_core.ports import Channel
+from mien_core.settings import PostgresSettings
+from mien_local.parts.postgres import Postgres
+from tests.makers import record
+from tests.parts import stage
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Postgres]:
+    part = Postgres(stage(tmp_path / "home"), durable=False)
+    part.prepare()
+    part.start()
+    migrations.upgrade(part.url)
+    yield part
+    part.stop()
+
+
+async def test_work_fails_as_unavailable_and_goes_on_afterwards(server: Postgres) -> None:
+    """While the server is away each unit of work is Unavailable; the same object works again once it is back."""
+    async with PostgresDatabase(PostgresSettings(url=server.url)) as database:
+        await database.check()
+        await asyncio.to_thread(server.stop)
+        with pytest.raises(Unavailable, match="database_unavailable"):
+            async with database.transaction() as transaction:
+                await transaction.outbox.add(record())
+        with pytest.raises(Unavailable):
+            await database.check()
+        with pytest.raises(Unavailable):
+            async with database.leadership("relay"):
+                pass
+        await asyncio.to_thread(server.start)
+        await _eventually_checks(database)
+        async with database.transaction() as transaction:
+            assert await transaction.outbox.due(10) == []
+
+
+async def test_a_leader_notices_that_its_right_is_gone(server: Postgres) -> None:
+    """The lock dies with its connection, and the holder is told when it asks."""
+    async with PostgresDatabase(PostgresSettings(url=server.url)) as database, database.leadership("relay") as leader:
+        assert leader is not None
+        await leader.confirm()
+        await asyncio.to_thread(server.stop)
+        with pytest.raises(Unavailable, match="leadership_lost"):
+            await leader.confirm()
+
+
+async def test_signals_work_again_after_a_restart(server: Postgres) -> None:
+    """The ear reconnects by itself: a subscription from before the restart hears a signal from after it."""
+    async with (
+        PostgresDatabase(PostgresSettings(url=server.url)) as database,
+        database.subscribe(Channel.OUTBOX) as subscription,
+    ):
+        while await subscription.wait(0.1):
+            pass
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        await _eventually_checks(database)
+        assert await subscription.wait(10), "the reconnection wakes everybody, because signals may have been lost"
+        async with database.transaction() as transaction:
+            await transaction.outbox.add(record())
+        assert await subscription.wait(10)
+
+
+async def _eventually_checks(database: PostgresDatabase) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await database.check()
+            except Unavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
