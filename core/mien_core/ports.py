@@ -26,7 +26,7 @@ from mien_core.model.platform import (
 
 @dataclass(frozen=True)
 class PresignedPut:
-    """A URL that accepts one object, once, of exactly the signed type and length; headers must be sent as given."""
+    """A URL that takes one object of the signed type and length until it expires; send the headers as given."""
 
     url: str
     method: str

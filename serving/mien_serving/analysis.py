@@ -1,0 +1,139 @@
+"""One photo's way through serving: find it, open it, keep it, look at it, draw what was seen."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
+from time import perf_counter
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien_core.errors import Missing, Rejected
+from mien_core.model.face import FaceReport
+from mien_core.model.keys import annotated_key, original_key, photo_key
+from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
+from mien_core.ports import ObjectStore
+from mien_serving.face.engine import FaceResult
+from mien_serving.face.timings import Timings
+
+Pixels = NDArray[np.uint8]
+Result = TypeVar("Result")
+
+_ANNOTATED_CONTENT_TYPE: Final = "image/png"
+
+
+class FaceAnalysis:
+    """Answers requests for the analysis of one upload's photo; knows neither Ray nor HTTP.
+
+    It may be stopped between any two lines and asked again: the photo is written before the original is deleted, the
+    photo is preferred as soon as it is there, and the same photo gives the same report.
+
+    Args:
+        revision: what answers carry as model_revision.
+        store: where photos lie.
+        infer: the face engine on one photo; whoever gives it may batch.
+        annotate: draws a report onto its photo, as a PNG.
+        threads: where pictures are decoded, encoded and drawn.
+    """
+
+    def __init__(
+        self,
+        revision: str,
+        store: ObjectStore,
+        infer: Callable[[Pixels], Awaitable[FaceResult]],
+        annotate: Callable[[Pixels, FaceReport], bytes],
+        threads: Executor,
+    ) -> None:
+        self._revision = revision
+        self._store = store
+        self._infer = infer
+        self._annotate = annotate
+        self._threads = threads
+
+    async def answer(self, request: FaceRequest) -> FaceAnswer:
+        """Analyse the photo and keep what belongs to it: the normalised photo and the annotated picture.
+
+        The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
+        detect, mesh, measures, annotate, store_annotated; store_photo runs beside the analysis; total is all of it.
+
+        Raises:
+            Rejected: mismatched_photo_key, no_face, and all codes of mien_core.photo.open_photo.
+            Missing: photo_not_found.
+            Unavailable: object_store_unavailable.
+        """
+        if request.photo_key != photo_key(request.upload_id):
+            raise Rejected("mismatched_photo_key", "The photo's key is not the one of this upload.")
+        timings = Timings()
+        started = perf_counter()
+        with timings.step("fetch"):
+            kept, original = await self._fetch(request.upload_id)
+        with timings.step("decode"):
+            photo = await self._in_thread(_opener(kept, original))
+        keeping = asyncio.create_task(self._keep(request.upload_id, photo, kept, original, timings))
+        try:
+            report, spent = await self._look(photo)
+            with timings.step("annotate"):
+                picture = await self._in_thread(partial(self._annotate, photo.pixels, report))
+            with timings.step("store_annotated"):
+                await self._store.put(annotated_key(request.upload_id), picture, _ANNOTATED_CONTENT_TYPE)
+        finally:
+            await keeping
+        total = (perf_counter() - started) * 1000
+        return FaceAnswer(
+            model_revision=self._revision,
+            report=report,
+            annotated_key=annotated_key(request.upload_id),
+            photo=PhotoFacts(width=photo.width, height=photo.height, pixel_digest=photo.digest),
+            timings={
+                step: round(value, 2) for step, value in {**timings.milliseconds(), **spent, "total": total}.items()
+            },
+        )
+
+    async def _fetch(self, upload_id: str) -> tuple[bytes | None, bytes | None]:
+        """The kept photo and the original, as far as they are there; at least one is."""
+        kept, original = await asyncio.gather(
+            self._get(photo_key(upload_id)),
+            self._get(original_key(upload_id)),
+        )
+        if kept is None and original is None:
+            # Another request may have written the one and deleted the other between our two looks.
+            kept = await self._get(photo_key(upload_id))
+        if kept is None and original is None:
+            raise Missing("photo_not_found", "There is no photo for this upload; it was never sent, or has expired.")
+        return kept, original
+
+    async def _get(self, key: str) -> bytes | None:
+        try:
+            return await self._store.get(key)
+        except Missing:
+            return None
+
+    async def _keep(
+        self, upload_id: str, photo: Photo, kept: bytes | None, original: bytes | None, timings: Timings
+    ) -> None:
+        with timings.step("store_photo"):
+            if kept is None:
+                await self._store.put(photo_key(upload_id), photo.encoded, KEPT_CONTENT_TYPE)
+            if original is not None:
+                await self._store.delete(original_key(upload_id))
+
+    async def _look(self, photo: Photo) -> tuple[FaceReport, dict[str, float]]:
+        started = perf_counter()
+        result = await self._infer(photo.pixels)
+        if isinstance(result.outcome, Rejected):
+            raise result.outcome
+        elapsed = (perf_counter() - started) * 1000
+        batch = max(0.0, elapsed - sum(result.timings.values()))
+        return result.outcome, {"batch": batch, **result.timings}
+
+    async def _in_thread(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _opener(kept: bytes | None, original: bytes | None) -> Callable[[], Photo]:
+    if kept is not None:
+        return partial(open_kept_photo, kept)
+    return partial(open_photo, original or b"")

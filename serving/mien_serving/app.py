@@ -1,0 +1,33 @@
+"""What Ray Serve runs: the builders of its applications.
+
+Serve finds them by the import paths that mien_core.rules.serve_config renders, with the deployments' names.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+
+from mien_serving.revision import FaceRevision
+from mien_serving.router import Router
+
+
+class FaceRevisionArguments(BaseModel):
+    """What the configuration says of a revision: where its artifact is, which it is, and its threads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    artifact_uri: str
+    digest: str
+    threads: int = 1
+
+
+def router(_arguments: dict[str, Any]) -> serve.Application:
+    """Build the router's application."""
+    return serve.deployment(name="Router")(Router).bind()
+
+
+def face_revision(arguments: FaceRevisionArguments) -> serve.Application:
+    """Build one revision's application."""
+    deployment = serve.deployment(name="FaceRevision")(FaceRevision)
+    return deployment.bind(arguments.artifact_uri, arguments.digest, arguments.threads)

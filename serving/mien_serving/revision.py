@@ -1,0 +1,56 @@
+"""A model revision's shell around Ray Serve: its models loaded once, photos analysed in batches."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from ray import serve
+
+from mien_core.errors import MienError
+from mien_core.model.serving import FaceRequest
+from mien_serving.analysis import Pixels
+from mien_serving.face.engine import FaceResult
+from mien_serving.wiring import face_analysis, load_engine
+
+_BATCH: Final = 8
+# Long enough for requests that arrive together to meet, short beside one analysis.
+_BATCH_WAIT_SECONDS: Final = 0.002
+_PICTURE_THREADS: Final = 2
+
+
+class FaceRevision:
+    """One replica of a revision.
+
+    Errors of the domain are returned, not raised: an exception that leaves a replica arrives wrapped, and a wrapped
+    error has lost what it means.
+
+    Args:
+        artifact_uri: where the revision's artifact is.
+        digest: which one it is.
+        threads: threads that its models may use.
+    """
+
+    def __init__(self, artifact_uri: str, digest: str, threads: int) -> None:
+        self._engine = load_engine(artifact_uri, digest, threads)
+        # A thread of its own, so that inference never waits behind pictures being decoded.
+        self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._analysis = face_analysis(digest, self._infer, _PICTURE_THREADS)
+
+    async def ready(self) -> None:
+        """Answered as soon as the models are loaded; the router asks it before it calls itself healthy."""
+
+    async def analyse(self, request: FaceRequest) -> bytes | MienError:
+        """The answer as JSON, ready to be sent on, or the error that the caller shall hear."""
+        try:
+            answer = await self._analysis.answer(request)
+        except MienError as error:
+            return error
+        return answer.model_dump_json().encode()
+
+    async def _infer(self, pixels: Pixels) -> FaceResult:
+        result: FaceResult = await self._infer_batch(pixels)
+        return result
+
+    @serve.batch(max_batch_size=_BATCH, batch_wait_timeout_s=_BATCH_WAIT_SECONDS)
+    async def _infer_batch(self, photos: list[Pixels]) -> list[FaceResult]:
+        return await asyncio.get_running_loop().run_in_executor(self._inference, self._engine.analyse, photos)

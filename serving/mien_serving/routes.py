@@ -1,0 +1,78 @@
+"""The router's decisions, without Ray: which revision a request goes to, and where that revision runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mien_core.errors import Missing, Rejected
+from mien_core.model.serving import FaceRequest
+from mien_core.rules.routing import choose_revision
+
+
+class RoutedRevision(BaseModel):
+    """One revision as the router's user_config carries it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    application: str
+    weight: float = Field(ge=0, le=1)
+
+
+class RouterConfig(BaseModel):
+    """The router's user_config, as mien_core.rules.serve_config renders it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revisions: Mapping[str, RoutedRevision]
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The revisions that run now and their weights."""
+
+    config: RouterConfig
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Revision name to its share of the requests."""
+        return {name: revision.weight for name, revision in self.config.revisions.items()}
+
+    @property
+    def applications(self) -> frozenset[str]:
+        """The applications of all revisions that run."""
+        return frozenset(revision.application for revision in self.config.revisions.values())
+
+    @property
+    def weighted_applications(self) -> frozenset[str]:
+        """The applications that get requests from whoever doesn't name a revision."""
+        return frozenset(revision.application for revision in self.config.revisions.values() if revision.weight > 0)
+
+    def application_for(self, request: FaceRequest) -> str:
+        """The application that answers this request: the revision that it names, or the one its subject gets.
+
+        Raises:
+            Missing: revision_not_found.
+            Unavailable: no_revision_available.
+        """
+        name = request.revision or choose_revision(request.subject, self.weights)
+        try:
+            return self.config.revisions[name].application
+        except KeyError:
+            raise Missing("revision_not_found", f"The revision {name!r} doesn't run; ask for one that does.") from None
+
+
+def parse_request(body: bytes) -> FaceRequest:
+    """The request in this body.
+
+    Raises:
+        Rejected: malformed_request.
+    """
+    try:
+        return FaceRequest.model_validate_json(body)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc']) or 'body'}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False)
+        )
+        raise Rejected("malformed_request", f"This is no request for a face analysis ({wrong}).") from error

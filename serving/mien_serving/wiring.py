@@ -1,0 +1,78 @@
+"""The composition root: the only place that knows which adapters serving uses."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, Field
+
+from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.rules.serve_config import revision_name
+from mien_core.settings import S3Settings, ServiceSettings, load
+from mien_serving.analysis import FaceAnalysis, Pixels
+from mien_serving.artifact import fetch
+from mien_serving.face.annotate import annotate
+from mien_serving.face.engine import FaceEngine, FaceResult
+from mien_serving.face.model_files import ModelFiles
+
+
+def _default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien" / "artifacts"
+
+
+class ArtifactSettings(BaseModel):
+    """cache is a folder for fetched artifacts; replicas on one machine share it."""
+
+    cache: Path = Field(default_factory=_default_cache)
+
+
+class ReplicaSettings(ServiceSettings):
+    """What a replica of a face revision reads from the environment; nothing of it is in Serve's configuration."""
+
+    s3: S3Settings = S3Settings()
+    artifact: ArtifactSettings = Field(default_factory=ArtifactSettings)
+
+
+def load_engine(artifact_uri: str, digest: str, threads: int) -> FaceEngine:
+    """The face engine on an artifact's models, warmed up.
+
+    Raises:
+        Missing, Rejected, Unavailable: as mien_serving.artifact.fetch, or when a model's file is not the pinned one.
+    """
+    settings = load(ReplicaSettings)
+    # The replica's own threads share the machine; OpenCV would take a thread a core for each of them.
+    cv2.setNumThreads(threads)
+    folder = fetch(artifact_uri, digest, settings.artifact.cache, lambda bucket, key: _read(settings.s3, bucket, key))
+    engine = FaceEngine(ModelFiles.from_directory(folder), threads)
+    # The first run of a model allocates; no user shall wait for that.
+    engine.analyse([np.full((256, 256, 3), 127, np.uint8)])
+    return engine
+
+
+def face_analysis(digest: str, infer: Callable[[Pixels], Awaitable[FaceResult]], picture_threads: int) -> FaceAnalysis:
+    """The analysis of photos in the configured bucket."""
+    return FaceAnalysis(
+        revision=revision_name(digest),
+        store=S3ObjectStore(load(ReplicaSettings).s3),
+        infer=infer,
+        annotate=annotate,
+        threads=ThreadPoolExecutor(picture_threads, thread_name_prefix="pictures"),
+    )
+
+
+def _read(settings: S3Settings, bucket: str, key: str) -> bytes:
+    """Read one object from a place that may already run an event loop, as a replica's constructor does."""
+
+    async def read() -> bytes:
+        store = S3ObjectStore(settings.model_copy(update={"bucket": bucket}))
+        try:
+            return await store.get(key)
+        finally:
+            await store.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, read()).result()

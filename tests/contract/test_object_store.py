@@ -1,0 +1,228 @@
+"""What every object store promises, held against a real S3 server and against the one in memory."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from mien_core.adapters.memory.objects import MemoryObjectStore
+from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.errors import Missing, Unavailable
+from mien_core.ports import ObjectFacts, ObjectStore, PresignedPut
+from mien_core.settings import S3Settings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a browser sees of a presigned request."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A store, the way browsers come to it, how to let time pass for it, and one like it that can't be reached."""
+
+    store: ObjectStore
+    browse: Callable[[str, str, Mapping[str, str], bytes], Awaitable[Answer]]
+    let_pass: Callable[[float], Awaitable[None]]
+    away: ObjectStore
+
+
+@pytest.fixture(scope="module", params=["memory", "s3"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    if request.param == "memory":
+        yield memory_bench()
+        return
+    settings: S3Settings = request.getfixturevalue("s3_server")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused while it is held
+        away = S3ObjectStore(settings.model_copy(update={"endpoint": f"http://127.0.0.1:{unused.getsockname()[1]}"}))
+        store = S3ObjectStore(settings)
+        async with httpx.AsyncClient() as client:
+
+            async def browse(url: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+                response = await client.request(method, url, headers=dict(headers), content=body)
+                return Answer(response.status_code, response.content)
+
+            yield Bench(store, browse, asyncio.sleep, away)
+        await store.close()
+        await away.close()
+
+
+def memory_bench() -> Bench:
+    now = time.time()
+
+    async def let_pass(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    store = MemoryObjectStore(clock=lambda: now)
+    away = MemoryObjectStore()
+    away.go_away()
+
+    async def browse(url: str, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = await store.accept(url, method, headers, body)
+        return Answer(answer.status, answer.body)
+
+    return Bench(store, browse, let_pass, away)
+
+
+@pytest.fixture
+def key() -> str:
+    return f"uploads/{uuid4()}/original"
+
+
+async def upload(bench: Bench, put: PresignedPut, body: bytes, **changed: str) -> int:
+    headers = {**put.headers, "Content-Length": str(len(body)), **changed}
+    return (await bench.browse(put.url, put.method, headers, body)).status
+
+
+async def test_what_was_put_is_read_back(bench: Bench, key: str) -> None:
+    """An object is read back whole, with its size and type; an existing one is replaced."""
+    await bench.store.put(key, b"first", "image/png")
+    await bench.store.put(key, b"\x00second\xff", "image/jpeg")
+    assert await bench.store.get(key) == b"\x00second\xff"
+    assert await bench.store.head(key) == ObjectFacts(size=8, content_type="image/jpeg")
+
+
+async def test_a_missing_object_is_missing(bench: Bench, key: str) -> None:
+    """Reading what isn't there is Missing, its facts are None, deleting it is no error."""
+    with pytest.raises(Missing, match="object_not_found"):
+        await bench.store.get(key)
+    assert await bench.store.head(key) is None
+    await bench.store.delete(key)
+
+
+async def test_deleted_is_gone(bench: Bench, key: str) -> None:
+    """A deleted object can't be read any more."""
+    await bench.store.put(key, b"short-lived", "text/plain")
+    await bench.store.delete(key)
+    assert await bench.store.head(key) is None
+
+
+async def test_many_at_once(bench: Bench, key: str) -> None:
+    """Sixty-four writers and readers at once don't disturb each other."""
+    names = [f"{key}/{number}" for number in range(64)]
+    await asyncio.gather(*(bench.store.put(name, name.encode(), "text/plain") for name in names))
+    assert await asyncio.gather(*(bench.store.get(name) for name in names)) == [name.encode() for name in names]
+
+
+async def test_a_presigned_upload_is_accepted(bench: Bench, key: str) -> None:
+    """A browser that sends exactly what was signed writes the object."""
+    put = await bench.store.presign_put(key, "image/jpeg", 11, 60)
+    assert put.method == "PUT"
+    assert put.headers == {"Content-Type": "image/jpeg", "Content-Length": "11"}
+    assert await upload(bench, put, b"eleven byte") == 200
+    assert await bench.store.get(key) == b"eleven byte"
+    assert await bench.store.head(key) == ObjectFacts(size=11, content_type="image/jpeg")
+
+
+@pytest.mark.parametrize("body", [b"ten bytes.", b"twelve bytes"])
+async def test_another_length_is_refused(bench: Bench, key: str, body: bytes) -> None:
+    """The signature covers the length: a shorter or longer body is refused, and nothing is written."""
+    put = await bench.store.presign_put(key, "image/jpeg", 11, 60)
+    assert await upload(bench, put, body) == 403
+    assert await bench.store.head(key) is None
+
+
+async def test_another_type_is_refused(bench: Bench, key: str) -> None:
+    """The signature covers the type: an upload under another one is refused, and nothing is written."""
+    put = await bench.store.presign_put(key, "image/jpeg", 11, 60)
+    assert await upload(bench, put, b"eleven byte", **{"Content-Type": "text/html"}) == 403
+    assert await bench.store.head(key) is None
+
+
+async def test_another_key_is_refused(bench: Bench, key: str) -> None:
+    """The signature covers the key: nobody writes beside the place that was signed."""
+    put = await bench.store.presign_put(key, "image/jpeg", 11, 60)
+    elsewhere = PresignedPut(put.url.replace("/original", "/photo"), put.method, put.headers)
+    assert await upload(bench, elsewhere, b"eleven byte") == 403
+
+
+async def test_an_expired_upload_is_refused(bench: Bench, key: str) -> None:
+    """After its expiry a presigned upload is refused."""
+    put = await bench.store.presign_put(key, "image/jpeg", 11, 1)
+    async with asyncio.timeout(10):
+        while (status := await upload(bench, put, b"eleven byte")) == 200:
+            await bench.let_pass(0.25)
+    assert status == 403
+
+
+async def test_a_presigned_download(bench: Bench, key: str) -> None:
+    """A presigned download gives the object, only for reading; without a signature nobody gets it."""
+    await bench.store.put(key, b"the picture", "image/png")
+    url = await bench.store.presign_get(key, 60)
+    assert await bench.browse(url, "GET", {}, b"") == Answer(200, b"the picture")
+    assert (await bench.browse(url.split("?")[0], "GET", {}, b"")).status == 403
+    forged = await bench.browse(url, "PUT", {"Content-Type": "image/png", "Content-Length": "6"}, b"forged")
+    assert forged.status == 403
+    assert await bench.store.get(key) == b"the picture"
+
+
+async def test_a_download_of_nothing_is_not_found(bench: Bench, key: str) -> None:
+    """A signature doesn't make an object: a download of what isn't there is 404."""
+    assert (await bench.browse(await bench.store.presign_get(key, 60), "GET", {}, b"")).status == 404
+
+
+async def test_the_store_can_be_checked(bench: Bench) -> None:
+    """A store that can be reached passes its check."""
+    await bench.store.check()
+
+
+@pytest.mark.parametrize("method", ["put", "get", "head", "delete", "check"])
+async def test_an_unreachable_store_is_unavailable(bench: Bench, key: str, method: str) -> None:
+    """Every call to a store that can't be reached is Unavailable, so that callers retry."""
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "put": lambda: bench.away.put(key, b"x", "text/plain"),
+        "get": lambda: bench.away.get(key),
+        "head": lambda: bench.away.head(key),
+        "delete": lambda: bench.away.delete(key),
+        "check": bench.away.check,
+    }
+    with pytest.raises(Unavailable, match="object_store_unavailable"):
+        await calls[method]()
+
+
+async def test_presigned_urls_carry_the_public_endpoint(s3_server: S3Settings, key: str) -> None:
+    """Browsers get the address that they can reach; type and length are among the signed headers."""
+    async with settled(s3_server, public_endpoint="https://photos.example.com") as store:
+        put = await store.presign_put(key, "image/jpeg", 11, 60)
+        assert put.url.startswith(f"https://photos.example.com/{s3_server.bucket}/uploads/")
+        query = parse_qs(urlsplit(put.url).query)
+        assert query["X-Amz-SignedHeaders"] == ["content-length;content-type;host"]
+        assert (await store.presign_get(key, 60)).startswith("https://photos.example.com/")
+        await store.check()
+
+
+async def test_a_missing_bucket_is_unavailable(s3_server: S3Settings, key: str) -> None:
+    """A bucket that doesn't exist is a fault of the platform, never mistaken for a missing object."""
+    async with settled(s3_server, bucket="no-such-bucket") as store:
+        for call in (store.check, lambda: store.get(key), lambda: store.head(key)):
+            with pytest.raises(Unavailable, match="object_store_unavailable"):
+                await call()
+
+
+async def test_wrong_credentials_are_unavailable(s3_server: S3Settings, key: str) -> None:
+    """Credentials that are refused may be rotated in a minute: work is retried, not failed for good."""
+    async with settled(s3_server, access_key_id="somebody-else") as store:
+        with pytest.raises(Unavailable, match="refuses these credentials"):
+            await store.put(key, b"x", "text/plain")
+
+
+@contextlib.asynccontextmanager
+async def settled(settings: S3Settings, **changed: str) -> AsyncIterator[S3ObjectStore]:
+    values = settings.model_dump() | changed
+    store = S3ObjectStore(S3Settings.model_validate(values))
+    try:
+        yield store
+    finally:
+        await store.close()

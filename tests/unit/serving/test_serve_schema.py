@@ -1,0 +1,35 @@
+"""What core renders without Ray is what Ray understands."""
+
+import importlib
+import inspect
+
+from ray.serve.schema import ServeDeploySchema
+
+from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+
+DIGEST = "sha256:" + "a" * 64
+REVISION = Revision(revision_name(DIGEST), "file:///models/face.zip", DIGEST)
+
+
+def test_serve_accepts_the_rendered_configuration() -> None:
+    """The configuration passes the schema of Serve's REST call, with fixed replicas and with autoscaling."""
+    for options in (ServeOptions(), ServeOptions(max_replicas=4, gpus_per_replica=0.5)):
+        config = render([REVISION], {REVISION.name: 1.0}, options)
+        schema = ServeDeploySchema.model_validate(config)
+        assert schema.http_options.port == options.http_port
+        face = next(one for one in schema.applications if one.name == REVISION.application)
+        assert face.route_prefix is None
+        assert face.deployments[0].max_queued_requests == options.max_queued_requests
+
+
+def test_the_builders_are_where_the_configuration_says() -> None:
+    """Import paths, deployments' names and arguments in the configuration are those of the code."""
+    config = render([REVISION], {REVISION.name: 1.0}, ServeOptions())
+    for application in config["applications"]:
+        module, name = application["import_path"].split(":")
+        builder = getattr(importlib.import_module(module), name)
+        annotation = next(iter(inspect.signature(builder).parameters.values())).annotation
+        arguments = application["args"]
+        built = builder(annotation.model_validate(arguments) if hasattr(annotation, "model_validate") else arguments)
+        deployment = built._bound_deployment
+        assert [one["name"] for one in application["deployments"]] == [deployment.name]
