@@ -93,9 +93,13 @@ class Handlers:
             analysis = await transaction.analyses.get(upload.id)
         if job is None:
             raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
-        if analysis is None:
-            return job, None, None
-        return job, analysis, await self.object_store.presign_get(analysis.annotated_key, self.download_expires)
+        return job, analysis, await self._annotated_url(analysis)
+
+    async def result(self, job: Job) -> tuple[Analysis | None, str | None]:
+        """Find what a job that the caller was shown has come to, and a URL of the annotated picture."""
+        async with self.database.transaction() as transaction:
+            analysis = await transaction.analyses.get(job.upload_id)
+        return analysis, await self._annotated_url(analysis)
 
     async def job(self, caller: Caller, job_id: str) -> tuple[Job, list[JobEvent]]:
         """Find a job and its steps.
@@ -106,6 +110,11 @@ class Handlers:
         async with self.database.transaction() as transaction:
             job = require_owned(await transaction.jobs.get(job_id), caller, "job")
             return job, await transaction.jobs.events(job.id)
+
+    async def _annotated_url(self, analysis: Analysis | None) -> str | None:
+        if analysis is None:
+            return None
+        return await self.object_store.presign_get(analysis.annotated_key, self.download_expires)
 
     async def _start(self, upload: Upload) -> Job:
         if upload.purpose != "glam":

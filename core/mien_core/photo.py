@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from mien_core.errors import Rejected
+from mien_core.rules.uploads import MAX_BYTES
 
-MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_PIXELS: Final = 50_000_000
 MAX_SIDE: Final = 16_384
 MIN_SIDE: Final = 32

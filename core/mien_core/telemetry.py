@@ -14,7 +14,6 @@ from typing import Any
 
 import prometheus_client
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -45,6 +44,9 @@ def configure(settings: TelemetrySettings, service: str) -> None:
     logging.captureWarnings(capture=True)
     provider = TracerProvider(resource=Resource.create({"service.name": f"mien-{service}"}))
     if settings.otlp_endpoint:
+        # a quarter of a second to import, which a process that exports nothing needn't wait for
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
     trace.set_tracer_provider(provider)
     if settings.metrics_port:

@@ -62,7 +62,8 @@ async def analyze(
         return JSONResponse(job_body(job, steps).model_dump(mode="json", by_alias=True), 202, headers)
     if job.error is not None:
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
-    shown = await _shown(caller, handlers, job.upload_id)
+    analysis, annotated_url = await handlers.result(job)
+    shown = analysis_body(job, analysis, annotated_url)
     headers["Server-Timing"] = _server_timing(job, (time.perf_counter() - started) * 1000)
     return Response(shown.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
 
@@ -70,11 +71,7 @@ async def analyze(
 @router.get("/look/{upload_id}")
 async def look(upload_id: UUID, caller: GlamCaller, handlers: UsesHandlers) -> AnalysisBody:
     """Look at an upload's analysis, as far as it has come."""
-    return await _shown(caller, handlers, str(upload_id))
-
-
-async def _shown(caller: GlamCaller, handlers: UsesHandlers, upload_id: str) -> AnalysisBody:
-    job, analysis, annotated_url = await handlers.look(caller, upload_id)
+    job, analysis, annotated_url = await handlers.look(caller, str(upload_id))
     return analysis_body(job, analysis, annotated_url)
 
 

@@ -1,9 +1,11 @@
 """The Database port on PostgreSQL: a pool for units of work, one connection to listen, one per leadership."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.rows import TupleRow, dict_row
@@ -26,6 +28,7 @@ Connection = psycopg.AsyncConnection[Row]
 # how long a request waits for a free connection before it is told to come again
 POOL_TIMEOUT_SECONDS = 5.0
 RECONNECT_SECONDS = 2.0
+IDLE_SECONDS = 1.0
 
 
 class PostgresTransaction:
@@ -80,11 +83,12 @@ class PostgresDatabase:
             # attempts slow down as they go on, so that a server that is back would not be noticed for long;
             # given up early, the next request begins a new one
             reconnect_timeout=RECONNECT_SECONDS,
-            # a connection that died with a restarted server is found here and not by a request
-            check=AsyncConnectionPool.check_connection,
+            check=self._check_if_idle,
+            reset=self._note_use,
             open=False,
         )
         self._signals = Signals(self._url)
+        self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Open the pool; connections come in the background, so this works while the database is away."""
@@ -134,6 +138,18 @@ class PostgresDatabase:
         with translated():
             async with self._pool.connection() as connection:
                 await connection.execute("SELECT 1")
+
+    async def _note_use(self, connection: Connection) -> None:
+        self._used_at[connection] = time.monotonic()
+
+    async def _check_if_idle(self, connection: Connection) -> None:
+        """Find out here, and not in a request, that a connection died with a restarted server.
+
+        One that answered a moment ago is believed: the check is a round trip, and a busy process would pay it
+        with every unit of work.
+        """
+        if time.monotonic() - self._used_at.get(connection, 0.0) > IDLE_SECONDS:
+            await AsyncConnectionPool.check_connection(connection)
 
 
 async def _send(connection: Connection, signals: list[tuple[Channel, str]]) -> None:

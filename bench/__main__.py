@@ -1,0 +1,28 @@
+"""`make bench`: the figures of the face library, then those of a whole platform that it starts and stops."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import api_start, face, selfie
+from mien_local.home import Home
+from mien_local.state import PartState
+from mien_local.supervisor import running
+
+
+def _show(part: PartState) -> None:
+    if part.phase in {"ready", "failed"}:
+        # standard output is for the figures alone
+        print(f"{part.name}: {part.phase}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    face.run()
+    with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder, running(Home(Path(folder)), _show) as platform:
+        selfie.run(platform.environment)
+        api_start.run(platform.environment)
+
+
+if __name__ == "__main__":
+    main()
