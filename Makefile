@@ -1,0 +1,56 @@
+# mien: everything a person does with this repository. `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test lint format bench coverage lock clean
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install everything into .venv (the other targets do it by themselves)
+
+$(INSTALLED): pyproject.toml requirements/workstation.txt requirements/go.txt requirements/uv.txt requirements/install.sh
+	@echo "installs the environment into .venv"
+	@PYTHON="$(PYTHON)" requirements/install.sh
+	@touch $@
+
+demo: $(INSTALLED) ## start the platform, analyse one photo (PHOTO=path for your own), stop
+	@$(BIN)/mien demo $(if $(PHOTO),--photo "$(PHOTO)")
+
+up: $(INSTALLED) ## start the platform and keep it running
+	@$(BIN)/mien up
+
+down: $(INSTALLED) ## stop the platform
+	@$(BIN)/mien down
+
+status: $(INSTALLED) ## show the platform's parts
+	@$(BIN)/mien status
+
+test: $(INSTALLED) ## run all tests (ARGS="-k name" passes arguments to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## check style, types and who imports whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## format, and repair what can be repaired by itself
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(INSTALLED) ## measure, and print the figures
+	@$(BIN)/python -m bench
+
+coverage: $(INSTALLED) ## run all tests and show which lines none of them runs
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage report --skip-covered --show-missing
+
+lock: $(INSTALLED) ## write the locked requirements and Kafka's lock file anew
+	@requirements/compile.sh $(ARGS)
+	@$(BIN)/python -m mien_local.parts.kafka_jars
+
+clean: ## stop the platform, and remove .mien (all its data) and .venv
+	@test ! -x $(BIN)/mien || $(BIN)/mien down
+	@rm -rf .mien .venv

@@ -1,0 +1,190 @@
+"""The platform as a whole: starts its parts as early as their needs allow, watches them, stops them in reverse."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from graphlib import TopologicalSorter
+
+from mien_core.errors import MienError, Unavailable
+from mien_local import environment_file
+from mien_local.home import Home
+from mien_local.parts.part import Part
+from mien_local.plan import Member, Plan
+from mien_local.processes import Identity, end
+from mien_local.state import PartPhase, PartState, Phase, PlatformState
+
+_WATCH_SECONDS = 1.0
+
+
+class Platform:
+    """Runs a plan. Its state is in the home's state file at every moment.
+
+    Args:
+        home: the data folder; this process holds its lock.
+        plan: what to run.
+        cancelled: set by whoever wants it to end, also while it starts; the parts know it, too.
+        listener: hears of every change of a part.
+
+    Raises:
+        CycleError: parts need each other.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        plan: Plan,
+        cancelled: threading.Event,
+        listener: Callable[[PartState], None] = lambda _state: None,
+    ) -> None:
+        self._home = home
+        self._plan = plan
+        self._cancelled = cancelled
+        self._listener = listener
+        self._supervisor = Identity.of("mien", os.getpid())
+        self._phase: Phase = "starting"
+        self._error = ""
+        self._lock = threading.RLock()
+        order = TopologicalSorter({member.part.name: member.needs for member in plan.members}).static_order()
+        members = {member.part.name: member for member in plan.members}
+        self._members = [members[name] for name in order]
+        self._ready = {name: threading.Event() for name in members}
+        self._begun: list[Part] = []
+        self._states = {name: PartState(name, "external", address) for name, address in plan.external.items()}
+        self._states |= {member.part.name: PartState(member.part.name, "waiting") for member in self._members}
+        self._write()
+
+    def start(self) -> None:
+        """Start everything, each part in a thread of its own.
+
+        Raises:
+            MienError: of the first part that failed; all others are stopped then.
+        """
+        failures: list[MienError] = []
+        threads = [
+            threading.Thread(target=self._bring_up, args=(member, failures), name=member.part.name)
+            for member in self._members
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if not failures and self._cancelled.is_set():
+            failures.append(Unavailable("cancelled", "The platform was stopped while it started."))
+        if failures:
+            self._error = str(failures[0])
+            self._set_phase("failed")
+            self.stop()
+            raise failures[0]
+        environment_file.write(self._home.environment_file, self.environment)
+        self._set_phase("ready")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All settings under which the platform is reached."""
+        settings = dict(self._plan.settings)
+        for member in self._members:
+            settings.update(member.part.environment())
+        first = {name: settings.pop(name) for name in ("MIEN_URL", "MIEN_API_KEY") if name in settings}
+        return first | settings
+
+    def watch(self) -> None:
+        """Return once somebody cancels; say so when a part dies."""
+        while not self._cancelled.wait(_WATCH_SECONDS):
+            for member in self._members:
+                name = member.part.name
+                if self._states[name].phase == "ready" and not member.part.is_alive():
+                    note = f"ended by itself; its log is in {self._home.logs}"
+                    self._change(replace(self._states[name], phase="died", note=note))
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be started; its state says why."""
+        return self._phase == "failed"
+
+    def stop(self) -> None:
+        """Stop what was begun, the latest first. A part that can't be stopped keeps none of the others running."""
+        self._cancelled.set()
+        if not self.failed:
+            self._set_phase("stopping")
+        while self._begun:
+            part = self._begun.pop()
+            self._step(part, "stopping")
+            try:
+                part.stop()
+            except (MienError, OSError) as error:
+                self._step(part, "failed", note=str(error))
+            else:
+                self._step(part, "stopped")
+
+    def note(self, name: str, line: str) -> None:
+        """Show what a part does at the moment."""
+        self._change(replace(self._states[name], note=line))
+
+    def _bring_up(self, member: Member, failures: list[MienError]) -> None:
+        part = member.part
+        try:
+            self._step(part, "preparing")
+            part.prepare()
+            self._step(part, "waiting")
+            for need in member.needs:
+                while not self._ready[need].wait(0.05):
+                    if self._cancelled.is_set():
+                        return
+            with self._lock:
+                if self._cancelled.is_set():
+                    return
+                self._begun.append(part)
+            self._step(part, "starting")
+            began = time.monotonic()
+            part.start()
+        except Exception as error:  # noqa: BLE001 - the edge: a bug in one part must stop the others, too
+            self._fail(part, error, failures)
+        else:
+            self._step(part, "ready", seconds=time.monotonic() - began)
+            self._ready[part.name].set()
+
+    def _fail(self, part: Part, error: Exception, failures: list[MienError]) -> None:
+        with self._lock:
+            if isinstance(error, Unavailable) and error.code == "cancelled" and self._cancelled.is_set():
+                return
+            known = isinstance(error, MienError)
+            failures.append(error if known else Unavailable("part_failed", f"{part.name}: {error!r}"))  # type: ignore[arg-type]  # known narrows it
+            self._step(part, "failed", note=failures[-1].detail if known else repr(error))
+            self._cancelled.set()
+
+    def _step(self, part: Part, phase: PartPhase, *, seconds: float | None = None, note: str = "") -> None:
+        before = self._states[part.name]
+        self._change(PartState(part.name, phase, part.address, before.seconds if seconds is None else seconds, note))
+
+    def _change(self, state: PartState) -> None:
+        with self._lock:
+            self._states[state.name] = state
+            self._write()
+        self._listener(state)
+
+    def _set_phase(self, phase: Phase) -> None:
+        with self._lock:
+            self._phase = phase
+            self._write()
+
+    def _write(self) -> None:
+        environment = self.environment if self._phase == "ready" else {}
+        states = tuple(self._states.values())
+        PlatformState(self._phase, self._supervisor, states, environment, self._error).write(self._home)
+
+
+def end_orphans(home: Home) -> list[str]:
+    """End what an earlier platform of this home left running when it was killed; gives the names.
+
+    The caller holds the home's lock, or knows that nobody does.
+    """
+    ended = []
+    for path in sorted(home.run.glob("*.json")):
+        identity = Identity.read(path) if path != home.state_file else None
+        if identity is not None:
+            end(identity)
+            path.unlink(missing_ok=True)
+            ended.append(identity.name)
+    return ended

@@ -1,0 +1,127 @@
+"""The composition root: which parts a platform has, which of them others provide, and who needs whom."""
+
+from collections.abc import Mapping
+
+from mien_local import environment_file
+from mien_local.parts.kafka import Kafka
+from mien_local.parts.part import Part, Stage
+from mien_local.parts.postgres import Postgres
+from mien_local.parts.ray import Ray
+from mien_local.parts.s3 import S3
+from mien_local.parts.services import DevelopmentKey, Service, Task
+from mien_local.parts.serving import Serving
+from mien_local.plan import Member, Plan
+from mien_local.ports import HOST
+
+_PREFERRED_API_PORT = 8000
+
+# The setting that replaces each part, with those that go with it.
+REPLACEMENTS: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("MIEN_POSTGRES__URL",),
+    "kafka": ("MIEN_KAFKA__BROKERS",),
+    "s3": (
+        "MIEN_S3__ENDPOINT",
+        "MIEN_S3__PUBLIC_ENDPOINT",
+        "MIEN_S3__REGION",
+        "MIEN_S3__BUCKET",
+        "MIEN_S3__ACCESS_KEY_ID",
+        "MIEN_S3__SECRET_ACCESS_KEY",
+    ),
+    "serving": ("MIEN_SERVING__URL",),
+}
+
+
+def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
+    """Decide by the environment what this platform starts itself.
+
+    A setting that names this platform's own part, as in a shell that sourced its dev.env, replaces nothing: that part
+    must be started. So the addresses of own parts are kept.
+    """
+    kept = stage.home.data / "own.env"
+    own = environment_file.read(kept)
+    given = {
+        part: {name: environment[name] for name in names if environment.get(name)}
+        for part, names in REPLACEMENTS.items()
+        if environment.get(names[0]) and environment[names[0]] != own.get(names[0])
+    }
+    if "s3" in given:
+        given["s3"].setdefault("MIEN_S3__PUBLIC_ENDPOINT", given["s3"]["MIEN_S3__ENDPOINT"])
+    known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
+    planned = _assemble(stage, given, known_key)
+    addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
+    environment_file.write(kept, own | addresses)
+    return planned
+
+
+def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: str | None) -> Plan:
+    settings: dict[str, str] = {}
+    members: list[Member] = []
+
+    def needs(*names: str) -> frozenset[str]:
+        return frozenset(names) - given.keys()
+
+    def add(part: Part, *names: str) -> None:
+        members.append(Member(part, needs(*names)))
+        settings.update(part.environment())
+
+    for provided in given.values():
+        settings.update(provided)
+    if "postgres" not in given:
+        add(Postgres(stage))
+    if "kafka" not in given:
+        add(Kafka(stage))
+    if "s3" not in given:
+        add(S3(stage, settings["MIEN_KAFKA__BROKERS"]), "kafka")
+    if "serving" not in given:
+        ray = Ray(stage, _groups(settings, "S3"))
+        folder = str(stage.home.data / "artifacts")
+        artifact = Task(stage, "artifact", ("-m", "mien_serving", "artifact", "build", "--output", folder), {})
+        add(ray)
+        add(artifact)
+        add(Serving(stage, ray, artifact), "ray", "artifact")
+    add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), _groups(settings, "POSTGRES")), "postgres")
+    api = _api(stage, settings)
+    add(api, "migrate", "s3")
+    add(_streams(stage, settings), "migrate", "kafka", "s3")
+    add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
+    external = {name: provided[REPLACEMENTS[name][0]] for name, provided in given.items()}
+    return Plan(tuple(members), external, settings)
+
+
+def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The settings of these groups: a process gets no secret that it doesn't need."""
+    prefixes = tuple(f"MIEN_{name}__" for name in names)
+    return {name: value for name, value in settings.items() if name.startswith(prefixes)}
+
+
+def _api(stage: Stage, settings: Mapping[str, str]) -> Service:
+    port = stage.home.port("api", _PREFERRED_API_PORT)
+    url = f"http://{HOST}:{port}"
+    return Service(
+        stage,
+        "api",
+        ("-m", "mien_api"),
+        _groups(settings, "POSTGRES", "S3")
+        | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"},
+        f"{url}/api/health",
+        address=url,
+        offers={"MIEN_URL": url},
+    )
+
+
+def _streams(stage: Stage, settings: Mapping[str, str]) -> Service:
+    port = stage.home.port("streams-metrics")
+    ready = stage.home.run / "streams.ready"
+    return Service(
+        stage,
+        "streams",
+        ("-m", "mien_streams", "--role", "all"),
+        {
+            **settings,
+            "MIEN_STREAMS__READY_FILE": str(ready),
+            "MIEN_TELEMETRY__METRICS_PORT": str(port),
+            "MIEN_TELEMETRY__LOG_FORMAT": "text",
+        },
+        ready,
+        address=f"metrics on {HOST}:{port}",
+    )
