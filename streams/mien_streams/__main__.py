@@ -1,0 +1,112 @@
+"""`python -m mien_streams --role ROLE`: runs roles; `python -m mien_streams topics`: creates the topics."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mien_core import telemetry
+from mien_core.adapters.kafka import ensure_topics
+from mien_core.errors import Unavailable
+from mien_core.settings import load
+from mien_streams import app
+from mien_streams.quiet import calm_libraries
+from mien_streams.retry import backoff
+from mien_streams.wiring import (
+    TOPICS,
+    RoleName,
+    StreamsSettings,
+    TopicsSettings,
+    built,
+    settings_class,
+)
+
+logger = logging.getLogger(__name__)
+
+ALL = "all"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m mien_streams", description="The stream processors.")
+    parser.add_argument("--role", action="append", choices=[*RoleName, ALL], help="a role to run; may be repeated")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("topics", help="create the topics that don't exist yet")
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "topics":
+        _create_topics(load(TopicsSettings))
+        return
+    if not parsed.role:
+        parser.error("name a --role, or the command topics")
+    names = set(RoleName) if ALL in parsed.role else {RoleName(name) for name in parsed.role}
+    settings = load(settings_class(names))
+    telemetry.configure(settings.telemetry, service="streams")
+    calm_libraries()
+    sys.exit(asyncio.run(_run(names, settings)))
+
+
+def _create_topics(settings: TopicsSettings) -> None:
+    try:
+        created = asyncio.run(ensure_topics(settings.kafka, TOPICS))
+    except Unavailable as error:
+        raise SystemExit(error.detail) from None
+    print("\n".join(f"created {topic}" for topic in created) or "All topics exist.")
+
+
+async def _run(names: set[RoleName], settings: StreamsSettings) -> int:
+    """Run roles until a signal; give the exit status."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    ready_file = settings.streams.ready_file
+    _forget(ready_file)
+    try:
+        if settings.streams.create_topics:
+            await _topics_exist(settings, stopping)
+        if stopping.is_set():
+            return 0
+        async with built(names, settings) as roles:
+            await app.run(roles, stopping, lambda: _ready(sorted(names), ready_file))
+    except Exception:
+        logger.exception("A role broke, so the process ends")
+        return 1
+    finally:
+        _forget(ready_file)
+    logger.info("stopped")
+    return 0
+
+
+async def _topics_exist(settings: StreamsSettings, stopping: asyncio.Event) -> None:
+    """Create missing topics; wait for Kafka as long as it takes."""
+    for pause in backoff():
+        try:
+            await ensure_topics(settings.kafka, TOPICS)
+        except Unavailable as error:
+            logger.warning("Waiting for Kafka: %s", error)
+        else:
+            return
+        try:
+            async with asyncio.timeout(pause):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+        return
+
+
+def _ready(names: Sequence[str], ready_file: Path | None) -> None:
+    if ready_file is not None:
+        ready_file.touch()
+    logger.info("ready", extra={"roles": ",".join(names)})
+
+
+def _forget(ready_file: Path | None) -> None:
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The edge around a handler: the one place in streams that catches Exception.
+
+Whatever happens, a delivery ends in one of two ways: its outcome is saved, or the process ends before and Kafka
+delivers it again.
+"""
+
+import asyncio
+import logging
+import time
+
+import prometheus_client
+
+from mien_core import telemetry
+from mien_core.errors import Rejected, Unavailable
+from mien_core.model.platform import DeadLetter
+from mien_core.ports import Database
+from mien_streams.delivery import Delivery, Handler
+from mien_streams.retry import backoff
+
+logger = logging.getLogger(__name__)
+
+HANDLED = prometheus_client.Counter(
+    "mien_deliveries_total", "Deliveries that have their outcome.", ["handler", "outcome"]
+)
+HANDLING = prometheus_client.Histogram(
+    "mien_delivery_seconds", "From the hand-over of a delivery to its saved outcome.", ["handler"]
+)
+
+
+class Edge:
+    """Runs a handler so that every delivery gets its outcome."""
+
+    def __init__(self, database: Database, handler: Handler) -> None:
+        self._database = database
+        self._handler = handler
+
+    async def process(self, delivery: Delivery) -> None:
+        """Return once the outcome of a delivery is saved, be it a dead letter; never raises, save a cancellation."""
+        name = self._handler.name
+        began = time.monotonic()
+        place = f"{delivery.topic}/{delivery.partition}/{delivery.offset}"
+        with telemetry.log_context(handler=name, delivery=place):
+            outcome = await self._process(delivery)
+        HANDLED.labels(name, outcome).inc()
+        HANDLING.labels(name).observe(time.monotonic() - began)
+
+    async def _process(self, delivery: Delivery) -> str:
+        for pause in backoff():
+            try:
+                await self._handler.handle(delivery)
+            except Unavailable as error:
+                logger.warning("A part is away, so the delivery waits: %s", error)
+                await asyncio.sleep(pause)
+            except Rejected as error:
+                logger.warning("The message can't be understood and becomes a dead letter: %s", error)
+                await self._bury(delivery, str(error), bug=False)
+                return "rejected"
+            except Exception as error:
+                logger.exception("A bug: the message becomes a dead letter")
+                await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", bug=True)
+                return "bug"
+            else:
+                return "handled"
+        raise AssertionError("backoff has no end")
+
+    async def _bury(self, delivery: Delivery, reason: str, *, bug: bool) -> None:
+        letter = DeadLetter(
+            handler=self._handler.name,
+            topic=delivery.topic,
+            partition=delivery.partition,
+            offset=delivery.offset,
+            reason=_storable(reason),
+            value=delivery.value,
+            headers=tuple((_storable(name), value) for name, value in delivery.headers),
+        )
+        for pause in backoff():
+            try:
+                async with self._database.transaction() as transaction:
+                    await transaction.dead_letters.add(letter)
+                    if bug:
+                        await self._handler.note_bug(transaction, delivery)
+            except Unavailable as error:
+                logger.warning("The dead letter waits for the database: %s", error)
+                await asyncio.sleep(pause)
+            except Exception:
+                if not bug:
+                    raise
+                # the message must not be met again and again because noting its bug has a bug as well
+                logger.exception("The bug can't be noted; the message becomes a dead letter without that")
+                bug = False
+            else:
+                return
+
+
+def _storable(text: str) -> str:
+    """Escape what a database's text can't hold: NUL, and halves of surrogate pairs."""
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()

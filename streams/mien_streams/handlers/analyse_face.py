@@ -1,0 +1,212 @@
+"""On UploadReceived: ask serving for the face report and save it, or say why there is none."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from opentelemetry.trace import SpanKind
+
+from mien_core import telemetry
+from mien_core.errors import Missing, Rejected, Unavailable
+from mien_core.events import Event, UploadReceived, face_analysed, from_record, job_failed, to_record
+from mien_core.model.keys import photo_key
+from mien_core.model.platform import Job, JobError, JobStatus, NewAnalysis
+from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_core.ports import Database, Transaction
+from mien_streams.delivery import Delivery
+from mien_streams.retry import backoff
+from mien_streams.serving import FaceAnalysis
+
+logger = logging.getLogger(__name__)
+
+NAME = "analyse-face"
+TOPIC = UploadReceived.topic
+
+INTERNAL_ERROR = JobError(
+    "internal_error",
+    "The analysis failed because of a fault on our side, which was noted. Upload the photo again later.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A job that has begun: by when it must end (monotonic seconds), and the milliseconds spent by hop so far."""
+
+    job: Job
+    deadline: float
+    timings: dict[str, float]
+
+
+class AnalyseFace:
+    """Meets Handler. One row each in inbox, analyses, job_events and outbox, or none: one transaction writes them."""
+
+    name = NAME
+
+    def __init__(self, database: Database, serving: FaceAnalysis) -> None:
+        self._database = database
+        self._serving = serving
+
+    async def handle(self, delivery: Delivery) -> None:
+        """See Handler."""
+        event = _understood(delivery)
+        ids = {"upload_id": str(event.data.upload_id), "job_id": str(event.data.job_id)}
+        with (
+            telemetry.log_context(**ids),
+            telemetry.start_span(
+                f"process {TOPIC}",
+                traceparent=event.traceparent,
+                kind=SpanKind.CONSUMER,
+                **_attributes(event, delivery),
+            ),
+        ):
+            work = await self._begin(event, delivery)
+            if work is None:
+                return
+            try:
+                answer = await self._ask(work)
+            except (Rejected, Missing, Unavailable) as error:
+                await self._fail(event, work, JobError(error.code, error.detail))
+            else:
+                await self._complete(event, work, answer)
+
+    async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
+        """See Handler."""
+        try:
+            event = _understood(delivery)
+        except Rejected:
+            return
+        await _end_failed(transaction, event, INTERNAL_ERROR, {})
+
+    async def _begin(self, event: Event, delivery: Delivery) -> _Work | None:
+        """Set the job to processing; None if there is nothing to do (any more)."""
+        started = time.monotonic()
+        timings = {
+            "outbox": _milliseconds(event.time, delivery.published_at),
+            "kafka": _milliseconds(delivery.published_at, delivery.consumed_at),
+            "queue": _milliseconds(delivery.consumed_at, datetime.now(UTC)),
+        }
+        async with self._database.transaction() as transaction:
+            now = await transaction.now()
+            if await transaction.inbox.has(NAME, str(event.id)):
+                return None
+            job = await transaction.jobs.lock(str(event.data.job_id))
+            if job is None:
+                logger.warning("The job is gone, perhaps erased; nothing to do")
+                return None
+            if job.status.ended:
+                logger.info("The job is %s already; nothing to do", job.status)
+                return None
+            if job.status is not JobStatus.PROCESSING:
+                await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+        timings["begin"] = _since(started)
+        return _Work(job, started + (job.deadline_at - now).total_seconds(), timings)
+
+    async def _ask(self, work: _Work) -> FaceAnswer:
+        """Ask serving, again and again while it is away, until the job's deadline.
+
+        Raises:
+            Rejected, Missing: serving's verdict.
+            Unavailable: serving_unavailable, at the deadline.
+        """
+        job = work.job
+        request = FaceRequest(
+            upload_id=job.upload_id,
+            photo_key=photo_key(job.upload_id),
+            # a user's photos stay with one model revision while another is rolled out
+            subject=f"{job.tenant}/{job.user_id}" if job.user_id else job.upload_id,
+        )
+        started = time.monotonic()
+        last = Unavailable("serving_unavailable", "The model serving was never reached.")
+        for pause in backoff():
+            try:
+                async with asyncio.timeout(max(0.0, work.deadline - time.monotonic())):
+                    answer = await self._serving.analyse(request)
+            except TimeoutError:
+                break
+            except Unavailable as error:
+                last = error
+                wait = pause + error.retry_after
+                if time.monotonic() + wait >= work.deadline:
+                    break
+                logger.warning("Serving is away, so the job waits %.1f s: %s", wait, error)
+                await asyncio.sleep(wait)
+            else:
+                work.timings["serving"] = _since(started)
+                work.timings.update({f"serving.{step}": taken for step, taken in answer.timings.items()})
+                return answer
+        detail = f"No answer by the job's deadline. {last.detail} Upload the photo again later."
+        raise Unavailable("serving_unavailable", detail) from last
+
+    async def _complete(self, event: Event, work: _Work, answer: FaceAnswer) -> None:
+        job = work.job
+        started = time.monotonic()
+        async with self._database.transaction() as transaction:
+            if await _claim(transaction, event) is None:
+                return
+            await transaction.analyses.save(
+                NewAnalysis(
+                    upload_id=job.upload_id,
+                    job_id=job.id,
+                    tenant=job.tenant,
+                    user_id=job.user_id,
+                    model_revision=answer.model_revision,
+                    report=answer.report,
+                    photo=answer.photo,
+                    annotated_key=answer.annotated_key,
+                )
+            )
+            analysed = face_analysed(event, answer.model_revision, telemetry.current_traceparent())
+            await transaction.outbox.add(to_record(analysed))
+            # up to the commit, which can't be timed within itself
+            work.timings["commit"] = _since(started)
+            await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=work.timings)
+
+    async def _fail(self, event: Event, work: _Work, error: JobError) -> None:
+        logger.info("The job fails: %s", error.code, extra={"code": error.code})
+        async with self._database.transaction() as transaction:
+            await _end_failed(transaction, event, error, work.timings)
+
+
+def _understood(delivery: Delivery) -> Event:
+    event = from_record(delivery.headers, delivery.value)
+    if not isinstance(event.data, UploadReceived):
+        raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {TOPIC}.")
+    return event
+
+
+def _attributes(event: Event, delivery: Delivery) -> dict[str, str | float]:
+    # names of OpenTelemetry's messaging conventions
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": delivery.topic,
+        "messaging.kafka.offset": delivery.offset,
+        "messaging.message.id": str(event.id),
+    }
+
+
+async def _claim(transaction: Transaction, event: Event) -> Job | None:
+    """Make this transaction the one that deals with the event; None if another did, or the job has ended since."""
+    if not await transaction.inbox.add(NAME, str(event.id)):
+        return None
+    job = await transaction.jobs.lock(str(event.data.job_id))
+    return None if job is None or job.status.ended else job
+
+
+async def _end_failed(transaction: Transaction, event: Event, error: JobError, timings: dict[str, float]) -> None:
+    job = await _claim(transaction, event)
+    if job is None:
+        return
+    await transaction.outbox.add(to_record(job_failed(event, error.code, telemetry.current_traceparent())))
+    await transaction.jobs.change(job.id, JobStatus.FAILED, error=error, timings=timings)
+
+
+def _milliseconds(earlier: datetime, later: datetime) -> float:
+    # never negative: the two may come from two machines' clocks
+    return max(0.0, (later - earlier).total_seconds() * 1000)
+
+
+def _since(started: float) -> float:
+    return (time.monotonic() - started) * 1000

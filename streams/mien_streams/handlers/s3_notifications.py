@@ -1,0 +1,121 @@
+"""On S3's ObjectCreated: begin the work on an upload without waiting for a call."""
+
+import asyncio
+import logging
+import time
+import uuid
+from typing import Annotated
+from urllib.parse import unquote_plus
+
+from opentelemetry.trace import SpanKind
+from pydantic import BaseModel, Field, ValidationError
+
+from mien_core import telemetry
+from mien_core.errors import Rejected
+from mien_core.intake import start_analysis
+from mien_core.model.keys import upload_id_of_original
+from mien_core.ports import Database, Transaction
+from mien_streams.delivery import Delivery
+from mien_streams.retry import backoff
+
+logger = logging.getLogger(__name__)
+
+NAME = "s3-notifications"
+TOPIC = "mien.s3-notifications"
+
+# A notification may overtake the row of its upload, since the one comes through Kafka and the other through a
+# transaction. After this long there is no row to come: the object is an orphan.
+ROW_WAIT_SECONDS = 5.0
+
+
+class _Object(BaseModel):
+    key: str
+
+
+class _S3(BaseModel):
+    object: _Object
+
+
+class _Record(BaseModel):
+    event_name: Annotated[str, Field(alias="eventName")]
+    s3: _S3
+
+
+class _Notification(BaseModel):
+    """S3's notification, as far as it matters here; its test message has no records."""
+
+    records: Annotated[list[_Record], Field(alias="Records")] = []
+
+
+class S3Notifications:
+    """Meets Handler. Notifications may come twice, late or never: a job exists once for an upload, whoever began."""
+
+    name = NAME
+
+    def __init__(self, database: Database, row_wait_seconds: float = ROW_WAIT_SECONDS) -> None:
+        self._database = database
+        self._row_wait_seconds = row_wait_seconds
+
+    async def handle(self, delivery: Delivery) -> None:
+        """See Handler."""
+        for upload_id in _created_uploads(delivery.value):
+            with (
+                telemetry.log_context(upload_id=upload_id),
+                telemetry.start_span(f"process {TOPIC}", kind=SpanKind.CONSUMER),
+            ):
+                await self._begin_when_known(upload_id)
+
+    async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
+        """See Handler. There is no job yet that could fail."""
+
+    async def _begin_when_known(self, upload_id: str) -> None:
+        given_up = time.monotonic() + self._row_wait_seconds
+        for pause in backoff(first_seconds=0.05, longest_seconds=1.0):
+            if await self._begin(upload_id):
+                return
+            if time.monotonic() + pause > given_up:
+                logger.warning("An object came for an upload that nobody announced; it is left where it is")
+                return
+            await asyncio.sleep(pause)
+
+    async def _begin(self, upload_id: str) -> bool:
+        """Begin the work of the upload's purpose; False if there is no such upload (yet)."""
+        async with self._database.transaction() as transaction:
+            upload = await transaction.uploads.get(upload_id)
+            if upload is None:
+                return False
+            if upload.purpose == "glam":
+                await start_analysis(transaction, upload, telemetry.current_traceparent())
+            return True
+
+
+def _created_uploads(value: bytes) -> list[str]:
+    """Name the uploads whose originals a notification says were created.
+
+    Raises:
+        Rejected: malformed_notification.
+    """
+    try:
+        notification = _Notification.model_validate_json(value)
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        raise Rejected(
+            "malformed_notification", f"The message is no S3 notification: {problem['loc']}: {problem['msg']}."
+        ) from None
+    found = []
+    for record in notification.records:
+        # AWS says ObjectCreated:Put, other stores s3:ObjectCreated:Put
+        if not record.event_name.removeprefix("s3:").startswith("ObjectCreated:"):
+            continue
+        upload_id = upload_id_of_original(unquote_plus(record.s3.object.key))
+        if upload_id is not None and _is_uuid(upload_id):
+            found.append(upload_id)
+    return found
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

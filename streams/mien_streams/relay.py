@@ -1,0 +1,134 @@
+"""The relay: carries what transactions left in the outbox to Kafka, in the order of its ids.
+
+One relay is active at a time. A record is removed only after Kafka has it, so a crash in between publishes it twice,
+never not at all; its event id stays the same, and whoever handles it knows it by that.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+import prometheus_client
+
+from mien_core.errors import Unavailable
+from mien_core.ports import Channel, Database, EventPublisher, Leadership, OutboxRow, Subscription
+from mien_streams.retry import backoff
+
+logger = logging.getLogger(__name__)
+
+PUBLISHED = prometheus_client.Counter("mien_outbox_published_total", "Records carried from the outbox to Kafka.")
+WAITING = prometheus_client.Gauge("mien_outbox_oldest_seconds", "Age of the oldest record that could be published.")
+LEADING = prometheus_client.Gauge("mien_relay_leading", "1 if this process's relay is the active one.")
+
+LEADERSHIP = "mien-relay"
+BATCH = 500
+# signals may get lost, and rows become due by time alone
+POLL_SECONDS = 1.0
+# how often a standby asks whether it may take over
+STANDBY_SECONDS = 1.0
+# longer than the publisher itself takes to give a batch up
+STOP_SECONDS = 15.0
+
+
+class Relay:
+    """A role. Give it a publisher that nobody else closes while it runs."""
+
+    name = "relay"
+
+    def __init__(self, database: Database, publisher: EventPublisher) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to work, or to stand by while another relay works."""
+        self._task = asyncio.create_task(self._run(), name="relay")
+
+    async def watch(self) -> None:
+        """Stay as long as the relay works; a bug in it comes out here."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """Finish the batch at hand and step down."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        pauses = backoff()
+        while not self._stopping.is_set():
+            try:
+                async with self._database.leadership(LEADERSHIP) as leadership:
+                    pauses = backoff()
+                    if leadership is None:
+                        await self._pause(STANDBY_SECONDS)
+                        continue
+                    await self._lead(leadership)
+            except Unavailable as error:
+                logger.warning("The relay stepped down and tries again: %s", error)
+                await self._pause(next(pauses))
+
+    async def _lead(self, leadership: Leadership) -> None:
+        """Publish until stopped.
+
+        Raises:
+            Unavailable: the database or the leadership is gone.
+        """
+        logger.info("This relay is the active one")
+        LEADING.set(1)
+        try:
+            async with self._database.subscribe(Channel.OUTBOX) as subscription:
+                pauses = backoff()
+                while not self._stopping.is_set():
+                    await leadership.confirm()
+                    rows = await self._due()
+                    if not rows:
+                        await self._wait(subscription)
+                    elif await self._published(rows):
+                        pauses = backoff()
+                    else:
+                        await self._pause(next(pauses))
+        finally:
+            LEADING.set(0)
+
+    async def _due(self) -> list[OutboxRow]:
+        async with self._database.transaction() as transaction:
+            rows = await transaction.outbox.due(BATCH)
+        if not rows:
+            WAITING.set(0)
+        return rows
+
+    async def _published(self, rows: list[OutboxRow]) -> bool:
+        """Publish rows and then remove them; False if Kafka is away."""
+        try:
+            await self._publisher.publish([row.record for row in rows])
+        except Unavailable as error:
+            async with self._database.transaction() as transaction:
+                waiting = await transaction.outbox.oldest_due_seconds()
+            WAITING.set(waiting)
+            logger.warning("Records wait in the outbox, the oldest for %.1f s: %s", waiting, error)
+            return False
+        async with self._database.transaction() as transaction:
+            await transaction.outbox.remove([row.id for row in rows])
+        PUBLISHED.inc(len(rows))
+        return True
+
+    async def _wait(self, subscription: Subscription) -> None:
+        """Wait for a signal, the poll's time or the stop, whichever comes first."""
+        waits = {
+            asyncio.create_task(subscription.wait(POLL_SECONDS)),
+            asyncio.create_task(self._stopping.wait()),
+        }
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        await asyncio.wait(waits)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

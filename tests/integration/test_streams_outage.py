@@ -1,0 +1,32 @@
+"""An agent whose broker goes away and comes back."""
+
+import asyncio
+from pathlib import Path
+
+from mien_core.adapters.kafka import ensure_topics
+from mien_core.settings import KafkaSettings
+from mien_local.parts.kafka import Kafka
+from tests.integration.test_streams_agent import PARTITIONS, Journal, Topic, running, until, until_committed
+from tests.parts import stage
+
+
+async def test_a_broker_that_restarts_costs_nothing(tmp_path: Path) -> None:
+    """Gone in the middle of the work and back later: everything is done, commits are exact, the agent lives on."""
+    journal = Journal(tmp_path / "journal")
+    broker = Kafka(stage(tmp_path / "broker"))
+    await asyncio.to_thread(broker.prepare)
+    try:
+        await asyncio.to_thread(broker.start)
+        topic = Topic(KafkaSettings(brokers=broker.brokers, partitions=PARTITIONS), "restart")
+        await ensure_topics(topic.settings, [topic.name])
+        await topic.publish(100)
+        async with running(topic.agent(journal, 0.05)):
+            await until(lambda: journal.places("ended").total() >= 20)
+            await asyncio.to_thread(broker.stop)
+            await until(lambda: journal.in_flight == 0)
+            await asyncio.to_thread(broker.start)
+            await topic.publish(100)
+            await until_committed(topic)
+        assert len(journal.places("ended")) == 200
+    finally:
+        await asyncio.to_thread(broker.stop)

@@ -1,0 +1,159 @@
+"""The adapter of serving, against a server that speaks its protocol."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+
+from mien_core.errors import Missing, Rejected, Unavailable
+from mien_core.model.keys import annotated_key, photo_key
+from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.settings import ServingSettings
+from mien_core.telemetry import start_span
+from mien_streams.serving import HttpFaceAnalysis, ServingFault
+from tests.makers import face_report
+
+UPLOAD_ID = str(uuid4())
+REQUEST = FaceRequest(upload_id=UPLOAD_ID, photo_key=photo_key(UPLOAD_ID), subject="acme/anna")
+ANSWER = FaceAnswer(
+    model_revision="face@sha256:0123456789ab",
+    report=face_report(),
+    annotated_key=annotated_key(UPLOAD_ID),
+    photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
+    timings={"decode": 12.5},
+)
+
+Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """A server whose answer a test chooses."""
+
+    def __init__(self) -> None:
+        self.respond: Respond = self.answer
+        self.requests: list[tuple[FaceRequest, str | None]] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Note the request and answer as told."""
+        asked = FaceRequest.model_validate_json(await request.read())
+        self.requests.append((asked, request.headers.get("traceparent")))
+        return await self.respond(request)
+
+    async def answer(self, _request: web.Request) -> web.StreamResponse:
+        """Answer as serving does when all is well."""
+        return web.Response(body=ANSWER.model_dump_json().encode(), content_type="application/json")
+
+    def responds(self, status: int, body: str = "", **headers: str) -> None:
+        """Answer all requests so."""
+
+        async def respond(_request: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, text=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+        self.respond = respond
+
+    def has_problem(self, status: int, code: str, **headers: str) -> None:
+        """Answer all requests with a problem."""
+        self.responds(
+            status, f'{{"type": "about:blank", "status": {status}, "detail": "It is so.", "code": "{code}"}}', **headers
+        )
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    application = web.Application()
+    application.router.add_post("/v1/face", server.handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    server.url = f"http://{host}:{port}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def serving(server: Server) -> AsyncIterator[HttpFaceAnalysis]:
+    async with HttpFaceAnalysis(ServingSettings(url=server.url, timeout_seconds=0.3), connections=4) as serving:
+        yield serving
+
+
+async def test_the_answer_comes_back_as_it_is(server: Server, serving: HttpFaceAnalysis) -> None:
+    """Request and answer survive the way, and the trace goes along."""
+    with start_span("test", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        assert await serving.analyse(REQUEST) == ANSWER
+    [(asked, traceparent)] = server.requests
+    assert asked == REQUEST
+    assert traceparent is not None
+    assert traceparent.startswith("00-0af7651916cd43dd8448eb211c80319c-")
+
+
+async def test_verdicts_keep_their_codes(server: Server, serving: HttpFaceAnalysis) -> None:
+    """422 is Rejected and 404 is Missing, with code and detail."""
+    server.has_problem(422, "no_face")
+    with pytest.raises(Rejected) as rejected:
+        await serving.analyse(REQUEST)
+    assert (rejected.value.code, rejected.value.detail) == ("no_face", "It is so.")
+    server.has_problem(404, "photo_not_found")
+    with pytest.raises(Missing) as missing:
+        await serving.analyse(REQUEST)
+    assert missing.value.code == "photo_not_found"
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("2", 2.0), ("0.5", 0.5), ("86400", 30.0), ("-1", 0.0), ("soon", 0.0)])
+async def test_full_is_unavailable_for_as_long_as_it_says(
+    server: Server, serving: HttpFaceAnalysis, header: str, seconds: float
+) -> None:
+    """503 is Unavailable; its Retry-After is heeded within reason."""
+    server.has_problem(503, "serving_full", Retry_After=header)
+    with pytest.raises(Unavailable) as caught:
+        await serving.analyse(REQUEST)
+    assert (caught.value.code, caught.value.retry_after) == ("serving_unavailable", seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, "actor died"), (404, "no route"), (502, ""), (200, "{}"), (422, "[]")]
+)
+async def test_what_is_no_answer_of_ours_is_unavailable(
+    server: Server, serving: HttpFaceAnalysis, status: int, body: str
+) -> None:
+    """A proxy's page, a router without a route, another version's answer: all may be well later."""
+    server.responds(status, body)
+    with pytest.raises(Unavailable, match="serving_unavailable"):
+        await serving.analyse(REQUEST)
+
+
+async def test_a_bug_in_serving_is_no_outage(server: Server, serving: HttpFaceAnalysis) -> None:
+    """What serving itself calls internal_error isn't asked again."""
+    server.has_problem(500, "internal_error")
+    with pytest.raises(ServingFault):
+        await serving.analyse(REQUEST)
+
+
+async def test_silence_is_unavailable(server: Server, serving: HttpFaceAnalysis) -> None:
+    """After the timeout, and when the connection breaks without an answer."""
+
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(2)
+        raise AssertionError("it waited for an answer that comes too late")
+
+    async def hang_up(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    for respond in (hang, hang_up):
+        server.respond = respond
+        with pytest.raises(Unavailable, match="serving_unavailable"):
+            await serving.analyse(REQUEST)
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    """A port on which nothing listens."""
+    settings = ServingSettings(url="http://127.0.0.1:1")
+    async with HttpFaceAnalysis(settings, connections=1) as serving:
+        with pytest.raises(Unavailable, match="serving_unavailable"):
+            await serving.analyse(REQUEST)

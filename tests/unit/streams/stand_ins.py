@@ -1,0 +1,118 @@
+"""What the handlers' tests share: a platform in memory with one upload, and a serving that says what it is told to."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.errors import MienError
+from mien_core.events import Event, from_record
+from mien_core.intake import start_analysis
+from mien_core.model.keys import annotated_key
+from mien_core.model.platform import Analysis, Job, Upload
+from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.ports import OutboxRow, Record
+from mien_streams.delivery import Delivery
+from tests.makers import face_report, new_upload
+
+DEADLINE_SECONDS = 5.0
+REVISION = "face@sha256:0123456789ab"
+
+
+def answer(request: FaceRequest) -> FaceAnswer:
+    return FaceAnswer(
+        model_revision=REVISION,
+        report=face_report(),
+        annotated_key=annotated_key(request.upload_id),
+        photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
+        timings={"decode": 12.5, "detect": 3.0},
+    )
+
+
+@dataclass
+class ScriptedServing:
+    """Meets FaceAnalysis: raises the scripted errors one after the other, then answers."""
+
+    script: list[BaseException] = field(default_factory=list)
+    requests: list[FaceRequest] = field(default_factory=list)
+
+    async def analyse(self, request: FaceRequest) -> FaceAnswer:
+        """See FaceAnalysis."""
+        self.requests.append(request)
+        if self.script:
+            raise self.script.pop(0)
+        return answer(request)
+
+
+def unreachable_for_ever(error: MienError) -> ScriptedServing:
+    return ScriptedServing(script=[error] * 100_000)
+
+
+async def uploaded(database: MemoryDatabase, **fields: object) -> Upload:
+    async with database.transaction() as transaction:
+        return await transaction.uploads.add(new_upload(**fields))
+
+
+async def started(database: MemoryDatabase, **fields: object) -> tuple[Job, Delivery]:
+    """Begin the work on a new upload; the job, and its event as it comes from the topic."""
+    upload = await uploaded(database, **fields)
+    async with database.transaction() as transaction:
+        job = await start_analysis(transaction, upload)
+        rows = await transaction.outbox.due(10)
+        await transaction.outbox.remove([row.id for row in rows])
+    return job, delivered(rows[0].record)
+
+
+def delivered(record: Record, offset: int = 7) -> Delivery:
+    now = datetime.now(UTC)
+    return Delivery(
+        topic=record.topic,
+        partition=0,
+        offset=offset,
+        headers=record.headers,
+        value=record.value,
+        published_at=now - timedelta(milliseconds=3),
+        consumed_at=now,
+    )
+
+
+async def job(database: MemoryDatabase, job_id: str) -> Job:
+    async with database.transaction() as transaction:
+        found = await transaction.jobs.get(job_id)
+    assert found is not None
+    return found
+
+
+async def analysis(database: MemoryDatabase, upload_id: str) -> Analysis | None:
+    async with database.transaction() as transaction:
+        return await transaction.analyses.get(upload_id)
+
+
+async def emitted(database: MemoryDatabase) -> list[Event]:
+    return events(await outbox(database))
+
+
+async def outbox(database: MemoryDatabase) -> list[OutboxRow]:
+    async with database.transaction() as transaction:
+        return await transaction.outbox.due(1000)
+
+
+def events(rows: Sequence[OutboxRow]) -> list[Event]:
+    return [from_record(row.record.headers, row.record.value) for row in rows]
+
+
+def some_id() -> str:
+    return str(uuid4())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition.
+
+    Raises:
+        TimeoutError: after DEADLINE_SECONDS.
+    """
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - the state of a part has no event to wait for
+            await asyncio.sleep(0.005)

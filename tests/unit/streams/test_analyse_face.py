@@ -1,0 +1,263 @@
+"""What happens on UploadReceived."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.errors import MienError, Missing, Rejected, Unavailable
+from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
+from mien_core.model.platform import JobStatus
+from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_streams.edge import Edge
+from mien_streams.handlers.analyse_face import NAME, AnalyseFace
+from tests.unit.streams.stand_ins import (
+    REVISION,
+    ScriptedServing,
+    analysis,
+    answer,
+    delivered,
+    emitted,
+    job,
+    some_id,
+    started,
+    unreachable_for_ever,
+)
+
+AWAY = Unavailable("serving_unavailable", "The model serving can't be used: it is away.", retry_after=0.0)
+
+
+async def test_a_photo_becomes_an_analysis() -> None:
+    """Analysis, completed job and FaceAnalysed are there, and serving was asked by key."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database, user_id="anna")
+    await AnalyseFace(database, serving).handle(delivery)
+
+    assert serving.requests == [
+        FaceRequest(
+            upload_id=begun.upload_id, photo_key=f"uploads/{begun.upload_id}/photo", subject=f"{begun.tenant}/anna"
+        )
+    ]
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+    saved = await analysis(database, begun.upload_id)
+    assert saved is not None
+    assert (saved.job_id, saved.tenant, saved.user_id) == (begun.id, begun.tenant, "anna")
+    assert (saved.model_revision, saved.report) == (REVISION, answer(serving.requests[0]).report)
+    [event] = await emitted(database)
+    assert isinstance(event.data, FaceAnalysed)
+    assert (str(event.data.job_id), event.data.model_revision) == (begun.id, REVISION)
+
+
+async def test_an_upload_without_a_user_is_its_own_subject() -> None:
+    """A rollout's weights then fall on uploads, not all on one nobody."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    await AnalyseFace(database, serving).handle(delivery)
+    assert serving.requests[0].subject == begun.upload_id
+
+
+async def test_every_hop_is_timed() -> None:
+    """The job says in milliseconds where its time went, serving's own steps included."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database)
+    event_time = from_record(delivery.headers, delivery.value).time
+    delivery = replace(
+        delivery,
+        published_at=event_time + timedelta(milliseconds=40),
+        consumed_at=event_time + timedelta(milliseconds=45),
+    )
+    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    timings = (await job(database, begun.id)).timings
+    assert list(timings) == [
+        "outbox",
+        "kafka",
+        "queue",
+        "begin",
+        "serving",
+        "serving.decode",
+        "serving.detect",
+        "commit",
+    ]
+    assert timings["outbox"] == pytest.approx(40)
+    assert timings["kafka"] == pytest.approx(5)
+    assert timings["serving.decode"] == 12.5
+    assert all(milliseconds >= 0 for milliseconds in timings.values())
+
+
+async def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
+    """Two machines' clocks differ; a hop then took nothing."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    await AnalyseFace(database, ScriptedServing()).handle(replace(delivery, published_at=long_ago))
+    assert (await job(database, begun.id)).timings["outbox"] == 0
+
+
+async def test_the_job_goes_through_processing() -> None:
+    """Whoever watches sees created, processing, completed, and each once."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database)
+    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    async with database.transaction() as transaction:
+        steps = [event.status for event in await transaction.jobs.events(begun.id)]
+    assert steps == [JobStatus.CREATED, JobStatus.PROCESSING, JobStatus.COMPLETED]
+
+
+async def test_an_event_twice_is_handled_once() -> None:
+    """A repeat asks serving nothing and emits nothing."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    _, delivery = await started(database)
+    handler = AnalyseFace(database, serving)
+    await handler.handle(delivery)
+    await handler.handle(delivery)
+    assert len(serving.requests) == 1
+    assert len(await emitted(database)) == 1
+
+
+async def test_an_event_twice_at_once_has_one_outcome() -> None:
+    """Both may ask serving, one of them saves."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    handler = AnalyseFace(database, serving)
+    await asyncio.gather(handler.handle(delivery), handler.handle(delivery))
+    assert len(await emitted(database)) == 1
+    async with database.transaction() as transaction:
+        steps = [event.status for event in await transaction.jobs.events(begun.id)]
+    assert steps == [JobStatus.CREATED, JobStatus.PROCESSING, JobStatus.COMPLETED]
+
+
+async def test_a_repeat_after_a_crash_goes_on() -> None:
+    """A job that a dead process left processing is done by the next delivery."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(begun.id, JobStatus.PROCESSING)
+    await AnalyseFace(database, serving).handle(delivery)
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+
+
+async def test_a_cancelled_job_is_left_alone() -> None:
+    """Serving isn't asked, nothing is emitted."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(begun.id, JobStatus.CANCELLED)
+    await AnalyseFace(database, serving).handle(delivery)
+    assert serving.requests == []
+    assert await emitted(database) == []
+
+
+@pytest.mark.parametrize("verdict", [None, Rejected("no_face", "There is no face.")])
+async def test_a_job_that_is_cancelled_meanwhile_stays_cancelled(verdict: Rejected | None) -> None:
+    """The result, or the failure, of work that nobody wants any more is dropped."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database)
+
+    class CancellingServing(ScriptedServing):
+        async def analyse(self, request: FaceRequest) -> FaceAnswer:
+            async with database.transaction() as transaction:
+                await transaction.jobs.change(begun.id, JobStatus.CANCELLED)
+            return await super().analyse(request)
+
+    await AnalyseFace(database, CancellingServing([verdict] if verdict else [])).handle(delivery)
+    assert (await job(database, begun.id)).status is JobStatus.CANCELLED
+    assert await analysis(database, begun.upload_id) is None
+    assert await emitted(database) == []
+
+
+async def test_a_job_that_is_gone_is_no_error() -> None:
+    """An erasure may take the job while its event is under way."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    await AnalyseFace(database, serving).handle(delivered(to_record(upload_received(some_id(), some_id()))))
+    assert serving.requests == []
+
+
+@pytest.mark.parametrize(
+    "verdict", [Rejected("no_face", "There is no face."), Missing("photo_not_found", "There is no photo.")]
+)
+async def test_a_verdict_ends_the_job_with_its_code(verdict: MienError) -> None:
+    """What can't be retried fails at once: code and detail are serving's, JobFailed goes out, no dead letter."""
+    database, serving = MemoryDatabase(), ScriptedServing([verdict])
+    begun, delivery = await started(database)
+    await Edge(database, AnalyseFace(database, serving)).process(delivery)
+    ended = await job(database, begun.id)
+    assert ended.status is JobStatus.FAILED
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.detail) == (verdict.code, verdict.detail)
+    [event] = await emitted(database)
+    assert isinstance(event.data, JobFailed)
+    assert event.data.code == verdict.code
+    assert len(serving.requests) == 1
+    async with database.transaction() as transaction:
+        assert await transaction.dead_letters.count() == 0
+        assert await transaction.inbox.has(NAME, str(from_record(delivery.headers, delivery.value).id))
+
+
+async def test_serving_away_for_a_while_is_waited_for() -> None:
+    """The same delivery is tried again until it is answered."""
+    database, serving = MemoryDatabase(), ScriptedServing([AWAY, AWAY])
+    begun, delivery = await started(database)
+    await AnalyseFace(database, serving).handle(delivery)
+    assert len(serving.requests) == 3
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+
+
+async def _with_deadline_in(database: MemoryDatabase, job_id: str, seconds: float) -> None:
+    row = database.state.jobs[job_id]
+    database.state.jobs[job_id] = replace(row, deadline_at=datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+async def test_serving_away_until_the_deadline_fails_the_job() -> None:
+    """Nobody waits for ever: the code is serving_unavailable, and it takes no longer than the deadline."""
+    database, serving = MemoryDatabase(), unreachable_for_ever(AWAY)
+    begun, delivery = await started(database)
+    await _with_deadline_in(database, begun.id, 0.5)
+    before = time.monotonic()
+    await AnalyseFace(database, serving).handle(delivery)
+    assert time.monotonic() - before < 1.5
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "serving_unavailable"
+    assert len(serving.requests) > 1
+
+
+async def test_an_answer_that_never_comes_fails_the_job_at_its_deadline() -> None:
+    """A hanging call is cut off."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database)
+    await _with_deadline_in(database, begun.id, 0.2)
+
+    class HangingServing(ScriptedServing):
+        async def analyse(self, request: FaceRequest) -> FaceAnswer:
+            await asyncio.Event().wait()
+            return await super().analyse(request)
+
+    await AnalyseFace(database, HangingServing()).handle(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "serving_unavailable"
+
+
+async def test_a_bug_fails_the_job_and_keeps_the_message() -> None:
+    """internal_error for the client, the raw bytes in dead_letters for us, both or neither."""
+    database, serving = MemoryDatabase(), ScriptedServing([ZeroDivisionError("oops")])
+    begun, delivery = await started(database)
+    await Edge(database, AnalyseFace(database, serving)).process(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "internal_error"
+    assert "oops" not in ended.error.detail
+    [letter] = database.state.dead_letters.values()
+    assert (letter.value, letter.headers, letter.offset) == (delivery.value, delivery.headers, delivery.offset)
+    assert "ZeroDivisionError: oops" in letter.reason
+
+
+async def test_another_fact_on_the_topic_is_malformed() -> None:
+    """An event that doesn't belong there becomes a dead letter, not a crash."""
+    database = MemoryDatabase()
+    wrong = to_record(face_analysed(upload_received(some_id(), some_id()), REVISION))
+    with pytest.raises(Rejected, match="malformed_event"):
+        await AnalyseFace(database, ScriptedServing()).handle(delivered(wrong))
