@@ -1,5 +1,6 @@
 """`make bench`: the figures of the face library, then those of a whole platform that it starts and stops."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from bench import api_start, face, selfie
 from mien_local.home import Home
 from mien_local.state import PartState
 from mien_local.supervisor import running
+from mien_local.wiring import ROLES_SETTING
 
 
 def _show(part: PartState) -> None:
@@ -19,6 +21,7 @@ def _show(part: PartState) -> None:
 def main() -> None:
     """Run all benchmarks."""
     face.run()
+    os.environ[ROLES_SETTING] = selfie.ROLES
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder, running(Home(Path(folder)), _show) as platform:
         selfie.run(platform.environment)
         api_start.run(platform.environment)

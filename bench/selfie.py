@@ -1,13 +1,19 @@
 """One client, one photo after another, through a running platform: POST /analyze of an uploaded 1080p photo, by hop.
 
-The object store's notification starts the analysis, too. Only requests that began it themselves are counted:
-one that finds the work under way would be answered faster than it took.
+The object store's notification starts the analysis, too, and a request that finds the work under way is answered
+faster than it took. So the platform of this benchmark runs without the role that reads notifications, and a request
+that didn't begin its work itself is an error.
 """
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,9 +21,9 @@ from bench.figures import percentile, report
 from mien_core.rules.uploads import MAX_BYTES
 from tests import faces
 
+ROLES = "relay,analyse-face"
 WARM_UP = 10
 COUNTED = 50
-MOST_ATTEMPTS = 4 * COUNTED
 
 TOTAL_LIMIT_MS = 400.0
 PIPELINE_LIMIT_MS = 40.0
@@ -36,23 +42,20 @@ def run(environment: Mapping[str, str]) -> None:
     hops: defaultdict[str, list[float]] = defaultdict(list)
     headers = {"Authorization": f"Bearer {environment['MIEN_API_KEY']}"}
     with httpx.Client(base_url=environment["MIEN_URL"], headers=headers, timeout=60) as client, httpx.Client() as store:
-        attempts = 0
-        while len(totals) < WARM_UP + COUNTED and attempts < MOST_ATTEMPTS:
-            attempts += 1
+        for _ in range(WARM_UP + COUNTED):
             upload_id = _upload(client, store, photo)
-            sent_at, started = datetime.now(UTC), time.perf_counter()
-            answer = client.post("/analyze", json={"uploadId": upload_id}).raise_for_status().json()
-            total = (time.perf_counter() - started) * 1000
+            sent_at = datetime.now(UTC)
+            total, answer = _analyse(environment, upload_id)
             if datetime.fromisoformat(answer["createdAt"]) < sent_at:
-                continue
+                raise RuntimeError("the work had begun before the call; is the role s3-notifications running?")
             timings: dict[str, float] = client.get(f"/jobs/{answer['jobId']}").json()["timings"]
             totals.append(total)
-            shares.append(total - sum(timings.get(step, 0.0) for step in ENGINE_STEPS))
+            shares.append(total - sum(timings[step] for step in ENGINE_STEPS))
             known = sum(timings[hop] for hop in ("outbox", "kafka", "queue", "begin", "serving", "commit"))
             for hop, value in {**timings, "api and waking": total - known}.items():
                 hops[hop].append(value)
     medians = {hop: round(percentile(values[WARM_UP:], 50), 1) for hop, values in hops.items()}
-    details = {"p95": round(percentile(totals[WARM_UP:], 95), 1), "counted": len(totals) - WARM_UP, "sent": attempts}
+    details = {"p95": round(percentile(totals[WARM_UP:], 95), 1), "requests": COUNTED}
     report("analyze_1080p_p50", percentile(totals[WARM_UP:], 50), "ms", TOTAL_LIMIT_MS, **details, hops=medians)
     report("pipeline_share_p50", percentile(shares[WARM_UP:], 50), "ms", PIPELINE_LIMIT_MS)
 
@@ -65,3 +68,23 @@ def _upload(client: httpx.Client, store: httpx.Client, photo: bytes) -> str:
     ).raise_for_status()
     upload_id: str = announced["uploadId"]
     return upload_id
+
+
+def _analyse(environment: Mapping[str, str], upload_id: str) -> tuple[float, dict[str, Any]]:
+    """Call POST /analyze with the standard library's plain client: what the client itself costs is not the platform's.
+
+    Gives the milliseconds to the last byte, and the answer.
+    """
+    connection = HTTPConnection(urlsplit(environment["MIEN_URL"]).netloc, timeout=60)
+    connection.connect()
+    headers = {"Authorization": f"Bearer {environment['MIEN_API_KEY']}", "Content-Type": "application/json"}
+    body = json.dumps({"uploadId": upload_id})
+    started = time.perf_counter()
+    connection.request("POST", "/analyze", body, headers)
+    response = connection.getresponse()
+    answer = response.read()
+    total = (time.perf_counter() - started) * 1000
+    connection.close()
+    if response.status != HTTPStatus.OK:
+        raise RuntimeError(f"POST /analyze answered {response.status}: {answer.decode()}")
+    return total, json.loads(answer)

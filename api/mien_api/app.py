@@ -33,6 +33,8 @@ def create_app(
         docs_url="/api/docs",
         redoc_url=None,
         lifespan=lifespan,
+        # our middleware makes the request's span and metrics; a second set would cost time and say the same
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     problems.install(app)
     app.add_middleware(

@@ -43,7 +43,7 @@ async def authenticate(database: Database, authorization: str | None) -> Caller:
     secret = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
     key: ApiKey | None = None
     if secret.startswith(PREFIX):
-        async with database.transaction() as transaction:
+        async with database.reading() as transaction:
             key = await transaction.api_keys.by_hash(hash_of(secret))
     if key is None or key.revoked_at is not None:
         raise Rejected("credential_invalid", "The credential is not valid. Check it, or ask for a new one.")

@@ -1,5 +1,6 @@
 """What the endpoints do: load, decide, save. No HTTP in here."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from mien_core.model.platform import (
     Upload,
     require_owned,
 )
-from mien_core.ports import Database, ObjectStore, PresignedPut
+from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut
 from mien_core.rules.uploads import check_announcement
 from mien_core.telemetry import current_traceparent
 
@@ -73,12 +74,16 @@ class Handlers:
             Missing: upload_not_found.
             Conflict: upload_not_received, if the bytes aren't there; purpose_not_glam.
         """
-        async with self.database.transaction() as transaction:
-            found = await transaction.uploads.get(upload_id)
-            upload = require_owned(found, caller, "upload")
-            job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload_id)
-        if job is None:
-            job = await self._start(upload)
+        # Mostly both answers are needed, so the store isn't asked after the database but beside it.
+        looking = asyncio.create_task(self.object_store.head(original_key(upload_id)))
+        try:
+            upload, job = await self._known(caller, upload_id)
+            if job is None:
+                job = await self._start(upload, await looking)
+        finally:
+            # whoever joins work under way needs no store, so its failure is no failure then
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
         return await wait_for_end(self.database, job, wait_seconds)
 
     async def look(self, caller: Caller, upload_id: str) -> tuple[Job, Analysis | None, str | None]:
@@ -87,7 +92,7 @@ class Handlers:
         Raises:
             Missing: upload_not_found, or analysis_not_found if none was asked for.
         """
-        async with self.database.transaction() as transaction:
+        async with self.database.reading() as transaction:
             upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
             job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id)
             analysis = await transaction.analyses.get(upload.id)
@@ -97,7 +102,7 @@ class Handlers:
 
     async def result(self, job: Job) -> tuple[Analysis | None, str | None]:
         """Find what a job that the caller was shown has come to, and a URL of the annotated picture."""
-        async with self.database.transaction() as transaction:
+        async with self.database.reading() as transaction:
             analysis = await transaction.analyses.get(job.upload_id)
         return analysis, await self._annotated_url(analysis)
 
@@ -107,7 +112,7 @@ class Handlers:
         Raises:
             Missing: job_not_found.
         """
-        async with self.database.transaction() as transaction:
+        async with self.database.reading() as transaction:
             job = require_owned(await transaction.jobs.get(job_id), caller, "job")
             return job, await transaction.jobs.events(job.id)
 
@@ -116,11 +121,16 @@ class Handlers:
             return None
         return await self.object_store.presign_get(analysis.annotated_key, self.download_expires)
 
-    async def _start(self, upload: Upload) -> Job:
+    async def _known(self, caller: Caller, upload_id: str) -> tuple[Upload, Job | None]:
+        async with self.database.reading() as transaction:
+            upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
+            return upload, await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload_id)
+
+    async def _start(self, upload: Upload, original: ObjectFacts | None) -> Job:
         if upload.purpose != "glam":
             detail = f"This upload was announced for {upload.purpose}. Announce another one with purpose glam."
             raise Conflict("purpose_not_glam", detail)
-        if await self.object_store.head(original_key(upload.id)) is None:
+        if original is None:
             detail = (
                 "The photo has not arrived. PUT its bytes to the upload's URL, or announce a new upload if it expired."
             )

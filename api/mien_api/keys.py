@@ -23,7 +23,7 @@ async def create(database: Database, tenant: str, owner: str, scopes: frozenset[
 
 async def list_keys(database: Database, tenant: str | None) -> list[ApiKey]:
     """Give the keys of a tenant, or of all."""
-    async with database.transaction() as transaction:
+    async with database.reading() as transaction:
         return await transaction.api_keys.of_tenant(tenant)
 
 

@@ -16,7 +16,7 @@ async def wait_for_end(database: Database, job: Job, seconds: float) -> Job:
     deadline = time.monotonic() + seconds
     async with database.subscribe(Channel.JOBS, job.id) as subscription:
         while True:
-            async with database.transaction() as transaction:
+            async with database.reading() as transaction:
                 # a job that vanishes while someone waits was erased; its last known state is the best answer
                 job = await transaction.jobs.get(job.id) or job
             remaining = deadline - time.monotonic()

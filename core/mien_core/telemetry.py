@@ -115,7 +115,9 @@ class TextFormatter(logging.Formatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     fields: dict[str, Any] = dict(_context.get() or {})
-    fields.update({name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS})
+    # what begins with an underscore is a library's own note on the record, such as Ray's
+    extra = {name: value for name, value in vars(record).items() if not name.startswith("_")}
+    fields.update({name: value for name, value in extra.items() if name not in _STANDARD_FIELDS})
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         fields["trace_id"] = format(span.trace_id, "032x")

@@ -30,6 +30,9 @@ REPLACEMENTS: Mapping[str, tuple[str, ...]] = {
     "serving": ("MIEN_SERVING__URL",),
 }
 
+# The roles that streams plays here, separated by commas; all of them if it isn't set.
+ROLES_SETTING = "MIEN_LOCAL__ROLES"
+
 
 def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     """Decide by the environment what this platform starts itself.
@@ -47,13 +50,13 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     if "s3" in given:
         given["s3"].setdefault("MIEN_S3__PUBLIC_ENDPOINT", given["s3"]["MIEN_S3__ENDPOINT"])
     known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
-    planned = _assemble(stage, given, known_key)
+    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"))
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
     environment_file.write(kept, own | addresses)
     return planned
 
 
-def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: str | None) -> Plan:
+def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: str | None, roles: str) -> Plan:
     settings: dict[str, str] = {}
     members: list[Member] = []
 
@@ -82,7 +85,7 @@ def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: s
     add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), _groups(settings, "POSTGRES")), "postgres")
     api = _api(stage, settings)
     add(api, "migrate", "s3")
-    add(_streams(stage, settings), "migrate", "kafka", "s3")
+    add(_streams(stage, settings, roles), "migrate", "kafka", "s3")
     add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
     external = {name: provided[REPLACEMENTS[name][0]] for name, provided in given.items()}
     return Plan(tuple(members), external, settings)
@@ -109,13 +112,13 @@ def _api(stage: Stage, settings: Mapping[str, str]) -> Service:
     )
 
 
-def _streams(stage: Stage, settings: Mapping[str, str]) -> Service:
+def _streams(stage: Stage, settings: Mapping[str, str], roles: str) -> Service:
     port = stage.home.port("streams-metrics")
     ready = stage.home.run / "streams.ready"
     return Service(
         stage,
         "streams",
-        ("-m", "mien_streams", "--role", "all"),
+        ("-m", "mien_streams", *(word for role in roles.split(",") for word in ("--role", role.strip()))),
         {
             **settings,
             "MIEN_STREAMS__READY_FILE": str(ready),

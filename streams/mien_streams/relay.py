@@ -84,8 +84,7 @@ class Relay:
             async with self._database.subscribe(Channel.OUTBOX) as subscription:
                 pauses = backoff()
                 while not self._stopping.is_set():
-                    await leadership.confirm()
-                    rows = await self._due()
+                    rows, _ = await asyncio.gather(self._due(), leadership.confirm())
                     if not rows:
                         await self._wait(subscription)
                     elif await self._published(rows):
@@ -96,7 +95,7 @@ class Relay:
             LEADING.set(0)
 
     async def _due(self) -> list[OutboxRow]:
-        async with self._database.transaction() as transaction:
+        async with self._database.reading() as transaction:
             rows = await transaction.outbox.due(BATCH)
         if not rows:
             WAITING.set(0)
@@ -107,7 +106,7 @@ class Relay:
         try:
             await self._publisher.publish([row.record for row in rows])
         except Unavailable as error:
-            async with self._database.transaction() as transaction:
+            async with self._database.reading() as transaction:
                 waiting = await transaction.outbox.oldest_due_seconds()
             WAITING.set(waiting)
             logger.warning("Records wait in the outbox, the oldest for %.1f s: %s", waiting, error)

@@ -1,10 +1,10 @@
 """Serving as streams sees it: a port, and its adapter over HTTP."""
 
-import contextlib
+import json
 from http import HTTPStatus
 from typing import Any, Protocol, Self
 
-import httpx
+import aiohttp
 from pydantic import ValidationError
 
 from mien_core.errors import Missing, Rejected, Unavailable
@@ -48,64 +48,70 @@ class HttpFaceAnalysis:
     """Meets FaceAnalysis at a Ray Serve router's address. An async context manager."""
 
     def __init__(self, settings: ServingSettings, connections: int) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=settings.url,
-            timeout=httpx.Timeout(settings.timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE_SECONDS),
-            # the router is inside; a proxy of the environment is for the outside
-            trust_env=False,
-        )
+        self._url = settings.url.rstrip("/") + FACE_PATH
+        self._timeout = aiohttp.ClientTimeout(total=settings.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_SECONDS)
+        # the router is inside; a proxy of the environment is for the outside, so trust_env stays off
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def analyse(self, request: FaceRequest) -> FaceAnswer:
         """See FaceAnalysis."""
+        if self._session is None:
+            raise RuntimeError("HttpFaceAnalysis is used outside of its async with")
         traceparent = current_traceparent()
+        headers = {"Content-Type": "application/json"} | ({"traceparent": traceparent} if traceparent else {})
         try:
-            response = await self._client.post(
-                FACE_PATH,
-                content=request.model_dump_json(),
-                headers={"content-type": "application/json"} | ({"traceparent": traceparent} if traceparent else {}),
-            )
-        except httpx.TransportError as error:
+            async with self._session.post(self._url, data=request.model_dump_json(), headers=headers) as response:
+                body = await response.read()
+        except (TimeoutError, aiohttp.ClientError) as error:
             raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
-        if response.status_code == HTTPStatus.OK:
-            return _answer(response)
-        raise _error(response)
+        if response.status == HTTPStatus.OK:
+            return _answer(body)
+        raise _error(response.status, body, _retry_after(response.headers.get("Retry-After")))
 
 
-def _answer(response: httpx.Response) -> FaceAnswer:
+def _answer(body: bytes) -> FaceAnswer:
     try:
-        return FaceAnswer.model_validate_json(response.content)
+        return FaceAnswer.model_validate_json(body)
     except ValidationError as error:
         # a serving that is older or newer than this process, as it happens during a rollout of the platform
         raise _unavailable("its answer is not a FaceAnswer") from error
 
 
-def _error(response: httpx.Response) -> Rejected | Missing | Unavailable | ServingFault:
-    problem: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
-        body = response.json()
-        problem = body if isinstance(body, dict) else {}
+def _error(status: int, body: bytes, retry_after: float) -> Rejected | Missing | Unavailable | ServingFault:
+    problem = _problem(body)
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str):
-        if response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return Rejected(code, str(detail or code))
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return Missing(code, str(detail or code))
         if code == INTERNAL_ERROR:
             return ServingFault(str(detail or code))
     # anything else is no answer of ours: a router that has no route yet, a proxy, a crashed replica
-    return _unavailable(f"it answers {response.status_code}", _retry_after(response))
+    return _unavailable(f"it answers {status}", retry_after)
 
 
-def _retry_after(response: httpx.Response) -> float:
+def _problem(body: bytes) -> dict[str, Any]:
     try:
-        advice = float(response.headers.get("retry-after", NO_ADVICE))
+        problem = json.loads(body)
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _retry_after(header: str | None) -> float:
+    try:
+        advice = float(header or NO_ADVICE)
     except ValueError:
         # the header's other form is a date, which nobody here sends
         return NO_ADVICE

@@ -1,6 +1,7 @@
 """What every adapter of the Database port promises: the same suite runs against Postgres and memory."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -59,6 +60,18 @@ async def test_a_transaction_that_raises_saves_nothing(database: Database) -> No
         assert await transaction.jobs.get(job.id) is None
         assert await transaction.outbox.due(10) == []
         assert not await transaction.inbox.has("handler", "event")
+
+
+async def test_reading_sees_what_is_committed_and_changes_nothing(database: Database) -> None:
+    """A reading finds every committed row; a write in it isn't saved, whether it raises or not."""
+    upload = await _uploaded(database)
+    async with database.reading() as reading:
+        assert await reading.uploads.get(upload.id) == upload
+    with contextlib.suppress(Exception):
+        async with database.reading() as reading:
+            await reading.uploads.mark_received(upload.id)
+    async with database.reading() as reading:
+        assert await reading.uploads.get(upload.id) == upload
 
 
 async def test_an_upload_comes_back_as_it_was_announced(database: Database) -> None:

@@ -52,7 +52,7 @@ class _StalledError(Exception):
 
 
 async def _check_pipeline(database: Database) -> None:
-    async with database.transaction() as transaction:
+    async with database.reading() as transaction:
         if await transaction.outbox.oldest_due_seconds() > STALLED_SECONDS:
             raise _StalledError
 

@@ -112,6 +112,8 @@ def render(revisions: Sequence[Revision], weights: Mapping[str, float], options:
     ordered = sorted(revisions, key=lambda revision: revision.name)
     return {
         "proxy_location": "EveryNode",
+        # a line a request in each of three processes, on the request's way; streams logs what came of it
+        "logging_config": {"enable_access_log": False},
         "http_options": {
             "host": options.http_host,
             "port": options.http_port,

@@ -202,3 +202,11 @@ async def test_a_store_that_is_away_is_unavailable(client: httpx.AsyncClient, pl
     assert int(answer.headers["Retry-After"]) >= 1
     platform.object_store.come_back()
     assert (await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)).status_code == 202
+
+
+async def test_work_under_way_is_joined_without_the_store(client: httpx.AsyncClient, platform: Platform) -> None:
+    """Only starting needs the store: a job that exists answers also while the store is away."""
+    upload_id = await platform.uploaded(client)
+    await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)
+    platform.object_store.go_away()
+    assert (await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)).status_code == 202

@@ -75,7 +75,7 @@ async def test_too_large_a_body_is_refused(client: httpx.AsyncClient) -> None:
 class BrokenDatabase(MemoryDatabase):
     """Has a bug."""
 
-    def transaction(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - it never returns
+    def reading(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - it never returns
         raise ZeroDivisionError
 
 

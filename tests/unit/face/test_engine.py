@@ -111,9 +111,9 @@ def test_real_photos_are_understood(name: str, yaw: tuple[float, float], engine:
 @pytest.mark.parametrize(
     ("picture", "size"),
     [
-        (faces.astronaut_1080p(), (940, 529)),
-        (faces.astronaut_portrait(), (651, 940)),
-        (faces.two_faces(), (940, 529)),
+        (faces.astronaut_1080p(), (780, 439)),
+        (faces.astronaut_portrait(), (540, 780)),
+        (faces.two_faces(), (780, 439)),
         (faces.resized(faces.astronaut()[40:240, 120:320], 120, 120), (480, 480)),
     ],
 )

@@ -73,6 +73,11 @@ class MemoryDatabase:
                 subscription.signal()
 
     @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """See ports.Database. What is written goes into a copy that nobody sees."""
+        yield MemoryTransaction(self.state.copy())
+
+    @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
         """See ports.Database."""
         subscription = EventSubscription()

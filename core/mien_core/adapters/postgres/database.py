@@ -73,30 +73,21 @@ class PostgresDatabase:
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._url = settings.url.get_secret_value()
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            self._url,
-            # autocommit, so that the signals after a commit cost one round trip and not three
-            kwargs={"autocommit": True, "row_factory": dict_row},
-            min_size=settings.pool_min,
-            max_size=settings.pool_max,
-            timeout=POOL_TIMEOUT_SECONDS,
-            # attempts slow down as they go on, so that a server that is back would not be noticed for long;
-            # given up early, the next request begins a new one
-            reconnect_timeout=RECONNECT_SECONDS,
-            check=self._check_if_idle,
-            reset=self._note_use,
-            open=False,
-        )
-        self._signals = Signals(self._url)
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+        self._pool = self._new_pool(settings, {})
+        # connections of their own, so that the server itself refuses a write among reads
+        self._readers = self._new_pool(settings, {"options": "-c default_transaction_read_only=on"})
+        self._signals = Signals(self._url)
 
     async def open(self) -> None:
         """Open the pool; connections come in the background, so this works while the database is away."""
         await self._pool.open()
+        await self._readers.open()
 
     async def close(self) -> None:
         """Give every connection back."""
         await self._signals.close()
+        await self._readers.close()
         await self._pool.close()
 
     async def __aenter__(self) -> Self:
@@ -115,6 +106,13 @@ class PostgresDatabase:
                     transaction = PostgresTransaction(connection)
                     yield transaction
                 await _send(connection, transaction.signals)
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """See ports.Database."""
+        with translated():
+            async with self._readers.connection() as connection:
+                yield PostgresTransaction(connection)
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
@@ -138,6 +136,22 @@ class PostgresDatabase:
         with translated():
             async with self._pool.connection() as connection:
                 await connection.execute("SELECT 1")
+
+    def _new_pool(self, settings: PostgresSettings, options: dict[str, str]) -> AsyncConnectionPool[Connection]:
+        return AsyncConnectionPool(
+            self._url,
+            # autocommit, so that single reads, and the signals after a commit, cost one round trip and not three
+            kwargs={"autocommit": True, "row_factory": dict_row, **options},
+            min_size=settings.pool_min,
+            max_size=settings.pool_max,
+            timeout=POOL_TIMEOUT_SECONDS,
+            # attempts slow down as they go on, so that a server that is back would not be noticed for long;
+            # given up early, the next request begins a new one
+            reconnect_timeout=RECONNECT_SECONDS,
+            check=self._check_if_idle,
+            reset=self._note_use,
+            open=False,
+        )
 
     async def _note_use(self, connection: Connection) -> None:
         self._used_at[connection] = time.monotonic()

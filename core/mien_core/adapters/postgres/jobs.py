@@ -19,6 +19,8 @@ class PostgresJobs:
     def __init__(self, connection: AsyncConnection[dict[str, Any]], signals: list[tuple[Channel, str]]) -> None:
         self._connection = connection
         self._signals = signals
+        # what this transaction holds the lock of can't change under it, so it needn't be read twice
+        self._locked: dict[str, Job] = {}
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """See ports.Jobs."""
@@ -54,7 +56,10 @@ class PostgresJobs:
 
     async def lock(self, job_id: str) -> Job | None:
         """See ports.Jobs."""
-        return await self._one("SELECT * FROM jobs WHERE id = %s FOR UPDATE", as_uuid(job_id))
+        job = await self._one("SELECT * FROM jobs WHERE id = %s FOR UPDATE", as_uuid(job_id))
+        if job is not None:
+            self._locked[job_id] = job
+        return job
 
     async def change(
         self,
@@ -66,7 +71,7 @@ class PostgresJobs:
     ) -> Job:
         """See ports.Jobs."""
         # Locked in a statement of its own: the next one then sees every event that others wrote before.
-        job = await self.lock(job_id)
+        job = self._locked.get(job_id) or await self.lock(job_id)
         if job is None:
             raise Missing("job_not_found", "There is no such job.")
         check_not_ended(job)
@@ -90,6 +95,7 @@ class PostgresJobs:
             as_uuid(job_id),
         )
         assert changed is not None  # noqa: S101 - the row is locked above
+        self._locked[job_id] = changed
         self._signals.append((Channel.JOBS, job_id))
         return changed
 
