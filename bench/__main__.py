@@ -1,4 +1,4 @@
-"""`make bench`: the figures of the face library, then those of a whole platform that it starts and stops."""
+"""`make bench`: the figures of a whole platform that it starts and stops, then those of the face library."""
 
 import os
 import sys
@@ -20,11 +20,11 @@ def _show(part: PartState) -> None:
 
 def main() -> None:
     """Run all benchmarks."""
-    face.run()
     os.environ[ROLES_SETTING] = selfie.ROLES
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder, running(Home(Path(folder)), _show) as platform:
         selfie.run(platform.environment)
         api_start.run(platform.environment)
+    face.run()
 
 
 if __name__ == "__main__":

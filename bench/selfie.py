@@ -22,7 +22,7 @@ from mien_core.rules.uploads import MAX_BYTES
 from tests import faces
 
 ROLES = "relay,analyse-face"
-WARM_UP = 10
+WARM_UP = 60
 COUNTED = 50
 
 TOTAL_LIMIT_MS = 400.0

@@ -28,8 +28,8 @@ _ANNOTATED_CONTENT_TYPE: Final = "image/png"
 class FaceAnalysis:
     """Answers requests for the analysis of one upload's photo; knows neither Ray nor HTTP.
 
-    It may be stopped between any two lines and asked again: the photo is written before the original is deleted, the
-    photo is preferred as soon as it is there, and the same photo gives the same report.
+    It may be stopped between any two lines and asked again: the photo is written before the original is deleted, an
+    original that is still there makes the same photo once more, and the same photo gives the same report.
 
     Args:
         revision: what answers carry as model_revision.
@@ -93,17 +93,18 @@ class FaceAnalysis:
         )
 
     async def _fetch(self, upload_id: str) -> tuple[bytes | None, bytes | None]:
-        """The kept photo and the original, as far as they are there; at least one is."""
-        kept, original = await asyncio.gather(
-            self._get(photo_key(upload_id)),
-            self._get(original_key(upload_id)),
-        )
-        if kept is None and original is None:
-            # Another request may have written the one and deleted the other between our two looks.
-            kept = await self._get(photo_key(upload_id))
-        if kept is None and original is None:
+        """The original, or else the photo that was made of it; one of the two is None.
+
+        The photo is written before the original is deleted, so whoever looks in this order finds one of them, whatever
+        others do meanwhile.
+        """
+        original = await self._get(original_key(upload_id))
+        if original is not None:
+            return None, original
+        kept = await self._get(photo_key(upload_id))
+        if kept is None:
             raise Missing("photo_not_found", "There is no photo for this upload; it was never sent, or has expired.")
-        return kept, original
+        return kept, None
 
     async def _get(self, key: str) -> bytes | None:
         try:

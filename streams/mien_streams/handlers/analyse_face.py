@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 from opentelemetry.trace import SpanKind
 
@@ -61,15 +62,9 @@ class AnalyseFace:
                 **_attributes(event, delivery),
             ),
         ):
-            work = await self._begin(event, delivery)
-            if work is None:
-                return
-            try:
-                answer = await self._ask(work)
-            except (Rejected, Missing, Unavailable) as error:
-                await self._fail(event, work, JobError(error.code, error.detail))
-            else:
-                await self._complete(event, work, answer)
+            work = await self._look(event, delivery)
+            if work is not None:
+                await self._do(event, work)
 
     async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
         """See Handler."""
@@ -79,29 +74,50 @@ class AnalyseFace:
             return
         await _end_failed(transaction, event, INTERNAL_ERROR, {})
 
-    async def _begin(self, event: Event, delivery: Delivery) -> _Work | None:
-        """Set the job to processing; None if there is nothing to do (any more)."""
+    async def _look(self, event: Event, delivery: Delivery) -> _Work | None:
+        """Read what there is to do; None if there is nothing (any more)."""
         started = time.monotonic()
         timings = {
             "outbox": _milliseconds(event.time, delivery.published_at),
             "kafka": _milliseconds(delivery.published_at, delivery.consumed_at),
             "queue": _milliseconds(delivery.consumed_at, datetime.now(UTC)),
         }
-        async with self._database.transaction() as transaction:
-            now = await transaction.now()
-            if await transaction.inbox.has(NAME, str(event.id)):
+        async with self._database.reading() as reading:
+            if await reading.inbox.has(NAME, str(event.id)):
                 return None
-            job = await transaction.jobs.lock(str(event.data.job_id))
-            if job is None:
-                logger.warning("The job is gone, perhaps erased; nothing to do")
-                return None
-            if job.status.ended:
-                logger.info("The job is %s already; nothing to do", job.status)
-                return None
-            if job.status is not JobStatus.PROCESSING:
-                await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+            job = await reading.jobs.get(str(event.data.job_id))
+            now = await reading.now()
+        if not _is_open(job):
+            return None
         timings["begin"] = _since(started)
         return _Work(job, started + (job.deadline_at - now).total_seconds(), timings)
+
+    async def _do(self, event: Event, work: _Work) -> None:
+        """Ask serving, and meanwhile note that the job is under way; then save what came of it."""
+        asking = asyncio.create_task(self._ask(work))
+        try:
+            if not await self._begin(work.job):
+                return
+            try:
+                answer = await asking
+            except (Rejected, Missing, Unavailable) as error:
+                await self._fail(event, work, JobError(error.code, error.detail))
+            else:
+                await self._complete(event, work, answer)
+        finally:
+            # the job ended meanwhile, or the database went away: the answer is of no use then
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _begin(self, job: Job) -> bool:
+        """Set the job to processing; False if it has ended since it was looked at."""
+        async with self._database.transaction() as transaction:
+            locked = await transaction.jobs.lock(job.id)
+            if not _is_open(locked):
+                return False
+            if locked.status is not JobStatus.PROCESSING:
+                await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+            return True
 
     async def _ask(self, work: _Work) -> FaceAnswer:
         """Ask serving, again and again while it is away, until the job's deadline.
@@ -174,6 +190,16 @@ def _understood(delivery: Delivery) -> Event:
     if not isinstance(event.data, UploadReceived):
         raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {TOPIC}.")
     return event
+
+
+def _is_open(job: Job | None) -> TypeGuard[Job]:
+    if job is None:
+        logger.warning("The job is gone, perhaps erased; nothing to do")
+        return False
+    if job.status.ended:
+        logger.info("The job is %s already; nothing to do", job.status)
+        return False
+    return True
 
 
 def _attributes(event: Event, delivery: Delivery) -> dict[str, str | float]:
