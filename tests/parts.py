@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,13 @@ def prepare(part: Part) -> None:
 def run(part: Part) -> Iterator[None]:
     """Prepare and start a part; stop it when the generator is closed, also after a failed start."""
     prepare(part)
-    try:
-        part.start()
-        yield
-    finally:
-        part.stop()
+    # parts run event loops of their own for a moment, which a thread that runs a test's loop forbids
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(part.start).result()
+            yield
+        finally:
+            thread.submit(part.stop).result()
 
 
 @pytest.fixture(scope="session")

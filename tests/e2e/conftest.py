@@ -15,7 +15,7 @@ import boto3
 import httpx
 import psycopg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from mien_core.events import to_record, upload_received
@@ -86,19 +86,23 @@ class Platform:
 
         asyncio.run(publish())
 
-    def committed_offsets(self, group: str, topic: str) -> int:
-        """The sum of what a consumer group has committed of a topic."""
+    def offsets(self, group: str, topic: str) -> tuple[int, int]:
+        """How much of a topic its consumer group has committed, and how much there is."""
 
-        async def committed() -> int:
-            client = AIOKafkaAdminClient(bootstrap_servers=self.environment["MIEN_KAFKA__BROKERS"])
+        async def read() -> tuple[int, int]:
+            brokers = self.environment["MIEN_KAFKA__BROKERS"]
+            async with AIOKafkaConsumer(topic, bootstrap_servers=brokers, group_id=None) as consumer:
+                partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+                ends = await consumer.end_offsets(partitions)
+            client = AIOKafkaAdminClient(bootstrap_servers=brokers)
             await client.start()
             try:
-                offsets = await client.list_consumer_group_offsets(group)
+                committed = await client.list_consumer_group_offsets(group, partitions=partitions)
             finally:
                 await client.close()
-            return sum(entry.offset for partition, entry in offsets.items() if partition.topic == topic)
+            return sum(max(entry.offset, 0) for entry in committed.values()), sum(ends.values())
 
-        return asyncio.run(committed())
+        return asyncio.run(read())
 
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask the platform's database."""

@@ -15,7 +15,10 @@ _AUTHORIZATION = APIKeyHeader(
 )
 
 
-def _handlers(request: Request) -> Handlers:
+# All of them are coroutines, also those that await nothing: FastAPI sends plain functions through its thread pool.
+
+
+async def _handlers(request: Request) -> Handlers:
     handlers: Handlers = request.app.state.handlers
     return handlers
 
@@ -30,7 +33,7 @@ async def _caller(handlers: UsesHandlers, authorization: Annotated[str | None, S
 AnyCaller = Annotated[Caller, Depends(_caller)]
 
 
-def _glam_caller(caller: AnyCaller) -> Caller:
+async def _glam_caller(caller: AnyCaller) -> Caller:
     require_scope(caller, "glam")
     return caller
 

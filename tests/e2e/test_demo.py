@@ -1,0 +1,45 @@
+"""`mien demo`: from nothing to a report and back to nothing."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import faces
+from tests.e2e.conftest import mien
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def _left_behind(home: Path) -> list[str]:
+    """Processes that know this home, or run a program or keep a log within it."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "environ"]):
+        words = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        if any(str(home) in word for word in words):
+            found.append(" ".join(process.info["cmdline"] or []))
+    return found
+
+
+def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> None:
+    """Exit 0 with face, pose, gates, tone and hops, an annotated picture where it says, and no process."""
+    home = tmp_path / "home"
+    photo = tmp_path / "portrait.jpg"
+    photo.write_bytes(faces.jpeg_bytes(faces.astronaut_portrait()))
+    demo = mien("demo", "--photo", str(photo), home=home)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    for word in ("pose", "tone", "serving", "kafka", "portrait-annotated.png"):
+        assert word in demo.stdout.lower()
+    assert (home / "out" / "portrait-annotated.png").read_bytes().startswith(b"\x89PNG")
+    assert _left_behind(home) == []
+
+
+def test_a_photo_without_a_face_ends_with_its_code(tmp_path: Path) -> None:
+    """Exit code not 0, no_face and what to do about it; nothing is left running."""
+    home = tmp_path / "home"
+    photo = tmp_path / "coffee.jpg"
+    photo.write_bytes(faces.jpeg_bytes(faces.no_face()))
+    demo = mien("demo", "--photo", str(photo), home=home)
+    assert demo.returncode != 0
+    assert "no_face" in demo.stdout + demo.stderr
+    assert _left_behind(home) == []
