@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 
 import uvicorn
@@ -30,8 +31,12 @@ def main() -> None:
 def _serve() -> None:
     settings = load(ApiSettings)
     configure(settings.telemetry, "api")
+    app = build(settings)
+    # what is loaded by now stays: the collector needn't look through it again in the middle of a request
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        build(settings),
+        app,
         host=settings.api.host,
         port=settings.api.port,
         loop="uvloop",

@@ -7,7 +7,7 @@ from uuid import uuid4
 from mien_api.waiting import wait_for_end
 from mien_core.errors import Conflict, Missing, Rejected
 from mien_core.intake import start_analysis
-from mien_core.model.keys import original_key
+from mien_core.model.keys import annotated_key, original_key
 from mien_core.model.platform import (
     Analysis,
     Caller,
@@ -102,9 +102,11 @@ class Handlers:
 
     async def result(self, job: Job) -> tuple[Analysis | None, str | None]:
         """Find what a job that the caller was shown has come to, and a URL of the annotated picture."""
-        async with self.database.reading() as transaction:
-            analysis = await transaction.analyses.get(job.upload_id)
-        return analysis, await self._annotated_url(analysis)
+        analysis, url = await asyncio.gather(
+            self._analysis(job.upload_id),
+            self.object_store.presign_get(annotated_key(job.upload_id), self.download_expires),
+        )
+        return analysis, url if analysis else None
 
     async def job(self, caller: Caller, job_id: str) -> tuple[Job, list[JobEvent]]:
         """Find a job and its steps.
@@ -115,6 +117,10 @@ class Handlers:
         async with self.database.reading() as transaction:
             job = require_owned(await transaction.jobs.get(job_id), caller, "job")
             return job, await transaction.jobs.events(job.id)
+
+    async def _analysis(self, upload_id: str) -> Analysis | None:
+        async with self.database.reading() as reading:
+            return await reading.analyses.get(upload_id)
 
     async def _annotated_url(self, analysis: Analysis | None) -> str | None:
         if analysis is None:

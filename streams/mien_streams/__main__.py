@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = load(settings_class(names))
     telemetry.configure(settings.telemetry, service="streams")
     calm_libraries()
+    # what is loaded by now stays: the collector needn't look through it again while a job waits
+    gc.collect()
+    gc.freeze()
     sys.exit(asyncio.run(_run(names, settings)))
 
 
