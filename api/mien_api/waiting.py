@@ -14,7 +14,7 @@ async def wait_for_end(database: Database, job: Job, seconds: float) -> Job:
     if job.status.ended or seconds <= 0:
         return job
     deadline = time.monotonic() + seconds
-    async with database.subscribe(Channel.JOBS, job.id) as subscription:
+    async with database.subscribe(Channel.JOB_ENDS, job.id) as subscription:
         while True:
             async with database.reading() as transaction:
                 # a job that vanishes while someone waits was erased; its last known state is the best answer

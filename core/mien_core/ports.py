@@ -114,7 +114,7 @@ class Uploads(Protocol):
 
 
 class Jobs(Protocol):
-    """The jobs and job_events tables. Every change is announced on Channel.JOBS after the commit."""
+    """The jobs and job_events tables. Every end is announced on Channel.JOB_ENDS after the commit."""
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """Create the job of this kind for this upload; if there is one, give that back and False."""
@@ -273,7 +273,7 @@ class Leadership(Protocol):
 class Channel(StrEnum):
     """What there are signals about."""
 
-    JOBS = "mien_jobs"
+    JOB_ENDS = "mien_job_ends"
     OUTBOX = "mien_outbox"
 
 

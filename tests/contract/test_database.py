@@ -299,17 +299,23 @@ async def test_api_keys_are_found_by_hash_and_revoked_once(database: Database) -
     assert again.revoked_at == revoked.revoked_at
 
 
-async def test_a_committed_change_wakes_its_waiter(database: Database) -> None:
-    """Who subscribed to a job hears of its change after the commit, and not of another job's."""
+async def test_the_end_of_a_job_wakes_its_waiter(database: Database) -> None:
+    """Who subscribed to a job hears of its end after the commit, not of its other steps, and not of another job's."""
     _, job_id = await _job(database)
     _, other_id = await _job(database)
-    async with database.subscribe(Channel.JOBS, job_id) as mine, database.subscribe(Channel.JOBS, other_id) as other:
+    async with (
+        database.subscribe(Channel.JOB_ENDS, job_id) as mine,
+        database.subscribe(Channel.JOB_ENDS, other_id) as other,
+    ):
         while await mine.wait(0.05):  # a fresh connection wakes everybody once
             pass
         while await other.wait(0.05):
             pass
         async with database.transaction() as transaction:
             await transaction.jobs.change(job_id, JobStatus.PROCESSING)
+        assert not await mine.wait(0.05)
+        async with database.transaction() as transaction:
+            await transaction.jobs.change(job_id, JobStatus.COMPLETED)
         assert await mine.wait(5)
         assert not await other.wait(0.05)
 

@@ -139,6 +139,8 @@ def _client(settings: S3Settings, endpoint: str | None) -> "S3Client":
             read_timeout=15,
             max_pool_connections=_CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": 3},
+            # what is called here is known, so each call needn't be held against S3's model
+            parameter_validation=False,
             s3={"addressing_style": "path" if endpoint else "virtual"},
             # Newer botocore adds a CRC32 trailer to every PUT, also to presigned ones, where a browser can't make it.
             request_checksum_calculation="when_required",

@@ -141,7 +141,8 @@ class MemoryJobs:
         step = JobEvent(job_id=job.id, seq=len(steps) + 1, status=job.status, at=job.updated_at)
         self._state.jobs[job.id] = job
         self._state.job_events[job.id] = (*steps, step)
-        self._signals.append((Channel.JOBS, job.id))
+        if job.status.ended:
+            self._signals.append((Channel.JOB_ENDS, job.id))
 
 
 class MemoryAnalyses:

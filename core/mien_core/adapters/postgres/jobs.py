@@ -43,7 +43,6 @@ class PostgresJobs:
             existing = await self.of_upload(job.kind, job.upload_id)
             assert existing is not None  # noqa: S101 - the conflict was with a committed row; jobs go only with uploads
             return existing, False
-        self._signals.append((Channel.JOBS, job.id))
         return _job(row), True
 
     async def get(self, job_id: str) -> Job | None:
@@ -96,7 +95,8 @@ class PostgresJobs:
         )
         assert changed is not None  # noqa: S101 - the row is locked above
         self._locked[job_id] = changed
-        self._signals.append((Channel.JOBS, job_id))
+        if status.ended:
+            self._signals.append((Channel.JOB_ENDS, job_id))
         return changed
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
