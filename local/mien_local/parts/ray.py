@@ -32,6 +32,8 @@ _ENVIRONMENT = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     # A line a request, written and flushed in the request's path otherwise.
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",
+    # Serve's controller looks after its deployments ten times a second otherwise, which is work all day long.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     # Ray gives its workers the priority of background jobs; here a person waits for them.
     "RAY_worker_niceness": "0",
 }
