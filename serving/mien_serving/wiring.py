@@ -4,10 +4,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from pydantic import BaseModel, Field
 
 from mien_core.adapters.s3 import S3ObjectStore
@@ -18,6 +20,7 @@ from mien_serving.artifact import fetch
 from mien_serving.face.annotate import annotate
 from mien_serving.face.engine import FaceEngine, FaceResult
 from mien_serving.face.model_files import ModelFiles
+from mien_serving.tflite.executor import TorchExecutor
 
 
 def _default_cache() -> Path:
@@ -44,10 +47,13 @@ def load_engine(artifact_uri: str, digest: str, threads: int) -> FaceEngine:
         Missing, Rejected, Unavailable: as mien_serving.artifact.fetch, or when a model's file is not the pinned one.
     """
     settings = load(ReplicaSettings)
-    # The replica's own threads share the machine; OpenCV would take a thread a core for each of them.
+    # The replica's own threads share the machine; OpenCV and torch would take a thread a core for each of them.
     cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)
     folder = fetch(artifact_uri, digest, settings.artifact.cache, lambda bucket, key: _read(settings.s3, bucket, key))
-    engine = FaceEngine(ModelFiles.from_directory(folder), threads)
+    # Ray shows a replica the GPU that it was given, and no other.
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    engine = FaceEngine(ModelFiles.from_directory(folder), threads, partial(TorchExecutor, device=device))
     # The first run of a model allocates; no user shall wait for that.
     engine.analyse([np.full((256, 256, 3), 127, np.uint8)])
     return engine

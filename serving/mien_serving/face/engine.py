@@ -13,12 +13,12 @@ from mien_serving.face.detector import FULL_RANGE, SHORT_RANGE, Detector
 from mien_serving.face.executor import LoadExecutor
 from mien_serving.face.finder import Finder, FoundFace
 from mien_serving.face.gates import NEEDED_FOR_TONE, quality_of
-from mien_serving.face.litert import LiteRtExecutor
 from mien_serving.face.mesh import MeshModel
 from mien_serving.face.model_files import FULL_RANGE_DETECTOR, MESH, SHORT_RANGE_DETECTOR, ModelFiles
 from mien_serving.face.pose import pose_of
 from mien_serving.face.timings import Timings
 from mien_serving.face.tone import tone_in
+from mien_serving.tflite.executor import TorchExecutor
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class FaceEngine:
     Args:
         files: the models' files.
         threads: threads that a model may use.
-        load_executor: makes the executor of a model's file.
+        load_executor: makes the executor of a model's file; torch on the CPU if not given.
     """
 
-    def __init__(self, files: ModelFiles, threads: int = 1, load_executor: LoadExecutor = LiteRtExecutor) -> None:
+    def __init__(self, files: ModelFiles, threads: int = 1, load_executor: LoadExecutor = TorchExecutor) -> None:
         self._finder = Finder(
             Detector(load_executor(files.paths[SHORT_RANGE_DETECTOR], threads), SHORT_RANGE),
             Detector(load_executor(files.paths[FULL_RANGE_DETECTOR], threads), FULL_RANGE),

@@ -132,12 +132,13 @@ class Finder:
         if side >= max(height, width):
             return []
         corners = [(left, top) for top in tile_starts(height, side) for left in tile_starts(width, side)]
-        # One tile at a time: their pictures needn't all be in memory.
+        # All tiles in one batch: they are views of the photo, and small once the detector has scaled them down.
+        found = self._full_range.detect([photo[top : top + side, left : left + side] for left, top in corners])
         return merged(
             [
                 detection.moved(left, top)
-                for left, top in corners
-                for detection in self._full_range.detect([photo[top : top + side, left : left + side]])[0]
+                for (left, top), detections in zip(corners, found, strict=True)
+                for detection in detections
             ]
         )
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from mien_core.model.face import FaceReport
 from mien_serving.face.detector import FULL_RANGE, SHORT_RANGE, Box, Detection, Detector, DetectorModel, merged
 from mien_serving.face.finder import FoundFace, distinct, tile_starts
-from mien_serving.face.litert import LiteRtExecutor
 from mien_serving.face.model_files import FULL_RANGE_DETECTOR, SHORT_RANGE_DETECTOR, ModelFiles
 from mien_serving.face.topology import LEFT_EYE, LIPS_OUTER, RIGHT_EYE
+from mien_serving.tflite.executor import TorchExecutor
 from tests import faces
 
 NOSE_TIP = 4
@@ -30,7 +30,7 @@ def test_each_detector_puts_its_keypoints_onto_the_face(
     seen = np.array([points[list(part)].mean(axis=0) for part in (RIGHT_EYE, LEFT_EYE, (NOSE_TIP,), LIPS_OUTER)])
     near = 0.1 * np.ptp(points[:, 0])
 
-    detector = Detector(LiteRtExecutor(model_files.paths[name]), model)
+    detector = Detector(TorchExecutor(model_files.paths[name]), model)
     photo = faces.astronaut_1080p()
     upright, mirrored = detector.detect([photo, faces.mirrored(photo)])
     assert len(upright) == len(mirrored) == 1
@@ -42,7 +42,7 @@ def test_each_detector_puts_its_keypoints_onto_the_face(
 
 def test_a_batch_is_as_good_as_one_by_one(model_files: ModelFiles) -> None:
     """Photos of different shapes don't disturb each other in a batch."""
-    detector = Detector(LiteRtExecutor(model_files.paths[SHORT_RANGE_DETECTOR]), SHORT_RANGE)
+    detector = Detector(TorchExecutor(model_files.paths[SHORT_RANGE_DETECTOR]), SHORT_RANGE)
     photos = [faces.astronaut(), faces.no_face(), faces.astronaut_1080p()]
     together = detector.detect(photos)
     alone = [detector.detect([photo])[0] for photo in photos]

@@ -1,11 +1,9 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mien_core.errors import Missing, Rejected
-from mien_serving.face.litert import LiteRtExecutor
 from mien_serving.face.model_files import CHECKSUMS, MESH, ModelFiles
 
 
@@ -42,15 +40,3 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         ModelFiles.from_directory(folder)
     assert caught.value.code == "model_file_missing"
     assert MESH in caught.value.detail
-
-
-def test_an_executor_keeps_pictures_apart(model_files: ModelFiles) -> None:
-    """Each output has the batch first, and each picture's row is what the picture gives alone."""
-    executor = LiteRtExecutor(model_files.paths[MESH])
-    batch = np.random.default_rng(0).random((3, 192, 192, 3), dtype=np.float32)
-    together = executor.run(batch)
-    assert [output.shape[0] for output in together] == [3, 3]
-    for index in range(3):
-        alone = executor.run(batch[index : index + 1])
-        for one, other in zip(alone, together, strict=True):
-            np.testing.assert_array_equal(one[0], other[index])
