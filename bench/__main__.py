@@ -1,11 +1,11 @@
-"""`make bench`: the figures of a whole platform that it starts and stops, then those of the face library."""
+"""`make bench`: the figures of a whole platform that it starts and stops, then those of the face library and its model files."""
 
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import api_start, face, selfie
+from bench import api_start, face, selfie, tflite
 from mien_local.home import Home
 from mien_local.state import PartState
 from mien_local.supervisor import running
@@ -25,6 +25,7 @@ def main() -> None:
         selfie.run(platform.environment)
         api_start.run(platform.environment)
     face.run()
+    tflite.run()
 
 
 if __name__ == "__main__":
