@@ -1,4 +1,4 @@
-"""`make bench`: the figures of a whole platform that it starts and stops, then those of the face library and its model files."""
+"""`make bench`: the figures of a platform that it starts and stops, then those of the face library and its models."""
 
 import os
 import sys
