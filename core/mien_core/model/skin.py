@@ -31,6 +31,7 @@ MeasureName = Literal[
     "spots",
     "texture",
     "dark_circles",
+    "dark_circles_lightness",
     "shine",
 ]
 # Why something could not be measured.

@@ -1,0 +1,117 @@
+"""What a photo can't show. A measure that its light, sharpness, size or angle don't allow is left out, with a reason."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+
+from mien_core.model.face import FaceReport
+from mien_core.model.skin import MEASURES, AbstentionReason, MeasureName
+from mien_serving.face.tone import LEAST_CHROMA
+from mien_serving.skin.canvas import Canvas
+from mien_serving.skin.constancy import Lamp
+from mien_serving.skin.pores import LEAST_EYE_DISTANCE
+from mien_serving.skin.topology import CHEEKS, FOREHEAD, NOSE, UNDER_EYES, both
+
+# Pixels between the eyes: below the first a wrinkle is narrower than a pixel, below the second not even colours of
+# regions are to be had.
+LEAST_FOR_DETAIL: Final = 100.0
+LEAST_AT_ALL: Final = 60.0
+# Degrees between the lamp's estimated colour and grey from which colours are guesses.
+MOST_CAST: Final = 14.0
+# Hue angle of skin in CIELAB (degrees): published means lie at 45 to 75, the Monk tones at 49 to 95, and a lamp that
+# can't be taken out wholly adds to that; green or blue skin is beyond.
+_SKIN_HUE: Final = (0.0, 110.0)
+# Camera noise (deviation of the light's logarithm) in which fine detail drowns.
+MOST_NOISE: Final = 0.05
+
+_DETAIL: Final = frozenset({"acne", "spots", "wrinkles", "texture", "dryness", "pores"})
+_COLOUR: Final = frozenset({"acne", "spots", "redness", "dark_circles", "dark_circles_lightness", "shine"})
+_SHADING: Final = frozenset({"redness", "radiance", "shine", "dark_circles", "dark_circles_lightness"})
+
+# For each measure the regions it needs, and the part of them that must be seen.
+_NEEDED: Final[Mapping[MeasureName, tuple[tuple[str, ...], float]]] = MappingProxyType(
+    {
+        "acne": ((*CHEEKS, *NOSE, "chin"), 0.5),
+        "spots": ((*CHEEKS, *NOSE, "chin"), 0.5),
+        "pores": (NOSE, 0.5),
+        "wrinkles": ((*FOREHEAD, "glabella", *both("crows_feet", "under_eye", "cheek_upper", "cheek_middle")), 0.5),
+        "radiance": (("nose_bridge", *both("cheek_upper", "cheek_middle"), "chin"), 0.6),
+        "redness": (("nose_bridge", *both("cheek_upper", "cheek_middle")), 0.6),
+        "dryness": ((*CHEEKS, "chin"), 0.5),
+        "texture": ((*CHEEKS, "chin"), 0.5),
+        "dark_circles": ((*UNDER_EYES, *both("cheek_upper")), 0.6),
+        "dark_circles_lightness": ((*UNDER_EYES, *both("cheek_upper")), 0.6),
+        "shine": ((*CHEEKS, "nose_bridge"), 0.5),
+    }
+)
+
+ADVICE: Final[Mapping[AbstentionReason, str]] = MappingProxyType(
+    {
+        "resolution": "Come closer to the camera, or send the photo in a higher resolution.",
+        "blur": "Hold the camera still, clean its lens and focus on your face.",
+        "light": "Face a window or a white lamp, so that your face gets even, plain light.",
+        "pose": "Look straight into the camera.",
+        "hidden": "Free your face of hair, glasses and hands, and keep all of it in the photo.",
+        "colourless": "Send a photo in colour.",
+        "smoothed": "Switch off the camera's beauty filter, and send the photo as it was taken.",
+    }
+)
+
+
+def reasons(report: FaceReport, canvas: Canvas, lamp: Lamp, noise: float) -> dict[MeasureName, AbstentionReason]:
+    """Why each measure that this photo can't show is left out; measures that aren't named can be taken.
+
+    Args:
+        report: the face, whose failed gates count.
+        canvas: the face, cut out.
+        lamp: the light's estimated colour.
+        noise: deviation of the light's logarithm, see surface.noise_of.
+    """
+    failed = {gate.code for gate in report.face.quality.gates if not gate.passed}
+    found: dict[MeasureName, AbstentionReason] = {}
+
+    def leave_out(names: frozenset[str], reason: AbstentionReason) -> None:
+        for name in MEASURES:
+            if name in names:
+                found.setdefault(name, reason)
+
+    everything = frozenset(MEASURES)
+    distance = canvas.frame.eye_distance
+    if distance < LEAST_AT_ALL:
+        leave_out(everything, "resolution")
+    if failed & {"pose_yaw", "pose_pitch"}:
+        leave_out(everything, "pose")
+    if failed & {"underexposed", "overexposed"}:
+        leave_out(everything, "light")
+    if distance < LEAST_FOR_DETAIL:
+        leave_out(_DETAIL, "resolution")
+    if distance < LEAST_EYE_DISTANCE:
+        leave_out(frozenset({"pores"}), "resolution")
+    if "blur" in failed:
+        leave_out(_DETAIL, "blur")
+    if noise > MOST_NOISE:
+        leave_out(_DETAIL, "light")
+    if "uneven_light" in failed:
+        leave_out(_SHADING, "light")
+    colour = _doubt_about_colour(canvas, lamp)
+    if colour is not None:
+        leave_out(_COLOUR, colour)
+    for name, (regions, share) in _NEEDED.items():
+        if np.mean([canvas.visible[region] for region in regions]) < share:
+            leave_out(frozenset({name}), "hidden")
+    return found
+
+
+def _doubt_about_colour(canvas: Canvas, lamp: Lamp) -> AbstentionReason | None:
+    chosen = canvas.labels >= 0
+    if not chosen.any():
+        return "hidden"
+    colour = np.median(canvas.linear[chosen], axis=0).reshape(1, 1, 3)
+    _, a, b = cv2.cvtColor(np.clip(colour, 0, 1).astype(np.float32), cv2.COLOR_LRGB2LAB)[0, 0]
+    if np.hypot(a, b) < LEAST_CHROMA:
+        return "colourless"
+    hue = float(np.degrees(np.arctan2(b, a)))
+    return "light" if lamp.angle > MOST_CAST or not _SKIN_HUE[0] <= hue <= _SKIN_HUE[1] else None

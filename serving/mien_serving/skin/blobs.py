@@ -1,0 +1,128 @@
+"""Small round things on skin, at their own size.
+
+Scale space: Lindeberg, "Feature detection with automatic scale selection" (1998).
+
+The Laplacian of a Gaussian, multiplied by its variance, answers strongest where a blob of its own size lies: a disc of
+radius r is answered best at sigma = r / sqrt(2), by 2/e of its contrast.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien_serving.skin.canvas import Mask, Plane
+
+# The median of absolute values of a normal distribution, in deviations.
+_DEVIATION: Final = 0.6745
+_RADIUS: Final = float(np.sqrt(2))
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A blob's middle and radius in pixels, its answer in the map's unit, and its roundness.
+
+    roundness is the ratio of the map's two curvatures there: 1 for a disc, 0 for a line.
+    """
+
+    x: int
+    y: int
+    radius: float
+    answer: float
+    roundness: float
+
+
+def flattened(plane: Plane, mask: Mask, sigma: float) -> Plane:
+    """A plane less its own local mean over the mask (Gaussian weights, sigma in pixels); 0 outside the mask."""
+    weight = mask.astype(np.float32)
+    sums = cv2.GaussianBlur(plane * weight, (0, 0), sigma)
+    weights = cv2.GaussianBlur(weight, (0, 0), sigma)
+    return np.asarray(np.where(mask, plane - sums / np.maximum(weights, np.float32(1e-3)), 0), dtype=np.float32)
+
+
+def softened(plane: Plane, sigma: float) -> Plane:
+    """A plane blurred by a Gaussian; sigma in pixels."""
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), dtype=np.float32)
+
+
+def blobs_in(plane: Plane, mask: Mask, sigmas: Sequence[float], least: float, outstanding: float) -> list[Blob]:
+    """Bright blobs of a plane.
+
+    Args:
+        plane: H x W, flattened.
+        mask: where a blob's middle may lie.
+        sigmas: scales in pixels, rising.
+        least: the smallest answer, in the plane's unit.
+        outstanding: by how many deviations of its scale's answers an answer must exceed zero, so that mottled skin and
+            a noisy camera ask for more.
+
+    Returns:
+        The blobs, strongest first; none lies within another's radius.
+    """
+    stack = np.stack([_standing_out(_answers(plane, sigma), mask, outstanding) for sigma in sigmas])
+    around = np.stack([cv2.dilate(answers, np.ones((3, 3), np.uint8)) for answers in stack])
+    best = stack.argmax(axis=0)
+    strongest = stack.max(axis=0)
+    peak = (strongest >= around.max(axis=0)) & (strongest >= least) & mask
+    down, across = np.nonzero(peak)
+    order = np.argsort(-strongest[down, across], kind="stable")
+    found: list[Blob] = []
+    taken = np.zeros(plane.shape, dtype=np.uint8)
+    for index in order:
+        y, x = int(down[index]), int(across[index])
+        if taken[y, x]:
+            continue
+        sigma = sigmas[best[y, x]]
+        radius = sigma * _RADIUS
+        found.append(Blob(x, y, radius, float(strongest[y, x]), _roundness(plane, x, y, sigma)))
+        cv2.circle(taken, (x, y), round(radius * 1.3), 1, -1)
+    return found
+
+
+def _standing_out(answers: Plane, mask: Mask, outstanding: float) -> Plane:
+    """The answers, and 0 where they are no more than the scale's own unrest (median of absolute values)."""
+    seen = answers[mask]
+    unrest = float(np.median(np.abs(seen))) / _DEVIATION if seen.size else 0.0
+    return np.asarray(np.where(answers >= outstanding * unrest, answers, 0), dtype=np.float32)
+
+
+def _answers(plane: Plane, sigma: float) -> Plane:
+    smooth = cv2.GaussianBlur(plane, (0, 0), sigma)
+    return np.asarray(-(sigma**2) * cv2.Laplacian(smooth, cv2.CV_32F, ksize=1), dtype=np.float32)
+
+
+def _roundness(plane: Plane, x: int, y: int, sigma: float) -> float:
+    """The smaller curvature over the larger, from the map smoothed at the blob's own scale."""
+    reach = int(np.ceil(3 * sigma)) + 1
+    height, width = plane.shape
+    if not (reach <= x < width - reach and reach <= y < height - reach):
+        return 0.0
+    patch = cv2.GaussianBlur(plane[y - reach : y + reach + 1, x - reach : x + reach + 1], (0, 0), sigma)
+    c = patch[reach - 1 : reach + 2, reach - 1 : reach + 2].astype(np.float64)
+    xx = c[1, 0] - 2 * c[1, 1] + c[1, 2]
+    yy = c[0, 1] - 2 * c[1, 1] + c[2, 1]
+    xy = (c[0, 0] + c[2, 2] - c[0, 2] - c[2, 0]) / 4
+    middle, spread = (xx + yy) / 2, float(np.hypot((xx - yy) / 2, xy))
+    steep, flat = middle - spread, middle + spread
+    return float(np.clip(flat / steep, 0, 1)) if steep < 0 else 0.0
+
+
+def contrast(planes: NDArray[np.float32], mask: Mask, blob: Blob) -> NDArray[np.float64] | None:
+    """How much higher planes (H x W x C) are inside a blob than in a ring around it, medians over the mask, each of C.
+
+    None where the mask holds too little of either.
+    """
+    outer = int(np.ceil(blob.radius * 2.2)) + 2
+    top, left = max(0, blob.y - outer), max(0, blob.x - outer)
+    rows, columns = slice(top, blob.y + outer + 1), slice(left, blob.x + outer + 1)
+    down, across = np.ogrid[rows.start : min(rows.stop, planes.shape[0]), left : min(columns.stop, planes.shape[1])]
+    distance = np.hypot(across - blob.x, down - blob.y)
+    part, seen = planes[rows, columns], mask[rows, columns]
+    inner = seen & (distance <= max(0.7 * blob.radius, 1.0))
+    ring = seen & (distance > 1.5 * blob.radius + 0.5) & (distance <= outer)
+    if inner.sum() < 3 or ring.sum() < 8:  # noqa: PLR2004 - a median of fewer says nothing
+        return None
+    return np.asarray(np.median(part[inner], axis=0) - np.median(part[ring], axis=0), dtype=np.float64)

@@ -1,0 +1,103 @@
+"""What a broad look shows: redness of cheeks and nose against the rest of the face, circles under the eyes."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from mien_serving.skin.blobs import softened
+from mien_serving.skin.canvas import PIXELS_PER_MM, SIZE, Canvas, Mask
+from mien_serving.skin.finding import Finding, bootstrap, patches, region_medians, tile_means
+from mien_serving.skin.topology import FOREHEAD, both
+
+# Where flushing shows first.
+_FLUSHING: Final = ("nose_bridge", "nose_tip", *both("nose_side", "cheek_upper", "cheek_middle", "cheek_outer"))
+_CALM: Final = (*FOREHEAD, "glabella", *both("temple", "jaw", "cheek_lower"), "chin")
+# The calmest of these regions: one that flushes too, or lies in a shadow's colour, doesn't set the level.
+_CALM_PERCENTILE: Final = 33
+_BROAD_MM: Final = 3.0
+# Erythema index above the calm level at which a patch is worth pointing at.
+_RED_PATCH: Final = 4.0
+
+
+def redness(canvas: Canvas, without: Mask) -> Finding | None:
+    """How much redder cheeks and nose are than the face's calm parts, in units of the erythema index.
+
+    The median over cheeks and nose, less the level of forehead, temples, jaw and chin, so that neither the lamp's
+    colour nor the skin's own matters, and single pimples (without) don't. A face that is red all over isn't told from
+    one under a red lamp. None where no calm part can be seen.
+    """
+    usable = canvas.skin & ~without & ~canvas.clipped
+    broad = softened(canvas.erythema, _BROAD_MM * PIXELS_PER_MM / 2)
+    medians = region_medians(broad, np.where(usable, canvas.labels, -1).astype(np.int16))
+    calm = [medians[name] for name in _CALM if name in medians]
+    flushing = usable & canvas.within(_FLUSHING)
+    if not calm or not flushing.any():
+        return None
+    level = float(np.percentile(calm, _CALM_PERCENTILE))
+    value = float(np.median(broad[flushing])) - level
+    low, high = bootstrap(tile_means(broad, flushing) - level)
+    return Finding(
+        value=max(0.0, value),
+        unit="erythema index",
+        low=max(0.0, min(low, value)),
+        high=max(high, value, 0.0),
+        method="erythema index 100 log10(R/G) (Yamamoto et al. 2008) against the face's calm parts",
+        canvas_size=SIZE,
+        by_region={name: one - level for name, one in medians.items()},
+        marks=patches(canvas.labels, usable & (broad - level > _RED_PATCH), broad - level),
+    )
+
+
+_SIDES: Final = ("right", "left")
+_LEAST_PIXELS: Final = 60
+
+
+def dark_circles(canvas: Canvas, without: Mask) -> tuple[Finding, Finding] | None:
+    """The colour under the eyes against the cheek below: its distance (CIE 1976), and its lightness alone.
+
+    Medians in CIELAB of each side, so lines and lashes don't matter; the value is the mean of both sides. The distance
+    counts where the skin under the eye is the darker. None where a side can't be seen.
+    """
+    lab = cv2.cvtColor(np.clip(canvas.linear, 0, 1), cv2.COLOR_LRGB2LAB)
+    distances, drops, samples = {}, {}, []
+    for side in _SIDES:
+        eye = canvas.within((f"under_eye_{side}",)) & ~without
+        cheek = canvas.within((f"cheek_upper_{side}",)) & ~without & ~canvas.clipped
+        if min(eye.sum(), cheek.sum()) < _LEAST_PIXELS:
+            return None
+        below = np.median(lab[cheek], axis=0)
+        change = np.median(lab[eye], axis=0) - below
+        drops[f"under_eye_{side}"] = float(change[0])
+        distances[f"under_eye_{side}"] = float(np.linalg.norm(change)) if change[0] < 0 else 0.0
+        samples.append(tile_means(np.asarray(lab[..., 0], dtype=np.float32), eye) - below[0])
+    distance, drop = float(np.mean(list(distances.values()))), float(np.mean(list(drops.values())))
+    low, high = bootstrap(np.concatenate(samples))
+    spread = max(drop - low, high - drop, 0.5)
+    marks = patches(
+        canvas.labels,
+        canvas.within(("under_eye_right", "under_eye_left")),
+        np.full((SIZE, SIZE), distance, dtype=np.float32),
+    )
+    return (
+        Finding(
+            value=distance,
+            unit="CIELAB",
+            low=max(0.0, distance - spread),
+            high=distance + spread,
+            method="distance of under-eye and cheek in CIELAB (CIE 1976)",
+            canvas_size=SIZE,
+            by_region=distances,
+            marks=marks,
+        ),
+        Finding(
+            value=drop,
+            unit="L*",
+            low=drop - spread,
+            high=drop + spread,
+            method="lightness of under-eye less cheek (CIE 1976)",
+            canvas_size=SIZE,
+            by_region=drops,
+            marks=(),
+        ),
+    )
