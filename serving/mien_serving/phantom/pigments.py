@@ -18,6 +18,10 @@ _BANDS_NM: Final = np.array([610.0, 545.0, 460.0])
 MELANIN: Final = ((_BANDS_NM / _BANDS_NM[2]) ** -3.33).astype(np.float32)
 BLOOD: Final = np.array([0.08, 1.0, 0.6], dtype=np.float32)
 
+# Where circles lie from the skin around them in CIELAB, as a direction: darker, a little redder, bluer.
+CIRCLES: Final = np.array([-0.9, 0.25, -0.36]) / np.linalg.norm([-0.9, 0.25, -0.36])
+CIRCLES_LIGHTNESS: Final = -float(CIRCLES[0])
+
 _RIGHT_FLUSH: Final = (111, 119, 120, 142, 203, 207, 187, 123)
 _LEFT_FLUSH: Final = (340, 348, 349, 371, 423, 427, 411, 352)
 _NOSE: Final = (193, 417, 437, 420, 360, 4, 131, 198, 217)
@@ -79,12 +83,11 @@ def redness(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Paint
 def dark_circles(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Painted:
     """Bluish brown crescents under both eyes, moved in CIELAB by up to 15; truth: that distance at full cover."""
     del seed  # nothing about a crescent is left to chance
-    direction = np.array([-0.9, 0.25, -0.36]) / np.linalg.norm([-0.9, 0.25, -0.36])
     distance = 15.0 * strength
     crescents = np.maximum(plan.filled(_RIGHT_CRESCENT), plan.filled(_LEFT_CRESCENT))
     cover = np.clip(plan.soft(crescents, 1.5) * 1.6, 0, 1) * plan.skin
     lab = cv2.cvtColor(to_light(photo), cv2.COLOR_LRGB2LAB)
-    lab = lab + cover[..., None] * (direction * distance).astype(np.float32)
+    lab = lab + cover[..., None] * (CIRCLES * distance).astype(np.float32)
     return Painted(to_photo(np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2LRGB), dtype=np.float32)), (), distance)
 
 

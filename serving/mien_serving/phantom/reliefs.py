@@ -40,7 +40,7 @@ def wrinkles(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Pain
         line = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * over + steps**2 * end
         line = line + np.cumsum(generator.normal(0, 0.05 * plan.millimetre, line.shape), axis=0)
         truth += float(np.hypot(*np.diff(line, axis=0).T).sum()) / plan.millimetre
-        width = generator.uniform(0.35, 0.6)
+        width = generator.uniform(0.4, 0.7) * (0.8 + 0.6 * strength)
         depth = (0.08 + 0.22 * strength) * generator.uniform(0.85, 1.15)
         valley = _stroke(plan, line, width)
         ridge = _stroke(plan, line + np.array([0, 2.2 * width * plan.millimetre]), width)

@@ -1,4 +1,4 @@
-"""What a photo can't show. A measure that its light, sharpness, size or angle don't allow is left out, with a reason."""
+"""What a photo can't show: what its light, sharpness, size or angle don't allow is left out, with a reason."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,14 +22,20 @@ LEAST_AT_ALL: Final = 60.0
 # Degrees between the lamp's estimated colour and grey from which colours are guesses.
 MOST_CAST: Final = 14.0
 # Hue angle of skin in CIELAB (degrees): published means lie at 45 to 75, the Monk tones at 49 to 95, and a lamp that
-# can't be taken out wholly adds to that; green or blue skin is beyond.
-_SKIN_HUE: Final = (0.0, 110.0)
+# can't be taken out wholly adds to that; green or blue skin is beyond. Where there is hardly any chroma, as on very
+# light and very dark skin, the hue says nothing.
+_SKIN_HUE: Final = (-10.0, 125.0)
+_LEAST_CHROMA_FOR_HUE: Final = 12.0
 # Camera noise (deviation of the light's logarithm) in which fine detail drowns.
-MOST_NOISE: Final = 0.05
+MOST_NOISE: Final = 0.0135
 
-_DETAIL: Final = frozenset({"acne", "spots", "wrinkles", "texture", "dryness", "pores"})
-_COLOUR: Final = frozenset({"acne", "spots", "redness", "dark_circles", "dark_circles_lightness", "shine"})
-_SHADING: Final = frozenset({"redness", "radiance", "shine", "dark_circles", "dark_circles_lightness"})
+_DETAIL: Final[frozenset[MeasureName]] = frozenset({"acne", "spots", "wrinkles", "texture", "dryness", "pores"})
+_COLOUR: Final[frozenset[MeasureName]] = frozenset(
+    {"acne", "spots", "redness", "dark_circles", "dark_circles_lightness", "shine"}
+)
+_SHADING: Final[frozenset[MeasureName]] = frozenset(
+    {"redness", "radiance", "shine", "dark_circles", "dark_circles_lightness"}
+)
 
 # For each measure the regions it needs, and the part of them that must be seen.
 _NEEDED: Final[Mapping[MeasureName, tuple[tuple[str, ...], float]]] = MappingProxyType(
@@ -71,38 +77,36 @@ def reasons(report: FaceReport, canvas: Canvas, lamp: Lamp, noise: float) -> dic
         noise: deviation of the light's logarithm, see surface.noise_of.
     """
     failed = {gate.code for gate in report.face.quality.gates if not gate.passed}
-    found: dict[MeasureName, AbstentionReason] = {}
-
-    def leave_out(names: frozenset[str], reason: AbstentionReason) -> None:
-        for name in MEASURES:
-            if name in names:
-                found.setdefault(name, reason)
-
-    everything = frozenset(MEASURES)
     distance = canvas.frame.eye_distance
-    if distance < LEAST_AT_ALL:
-        leave_out(everything, "resolution")
-    if failed & {"pose_yaw", "pose_pitch"}:
-        leave_out(everything, "pose")
-    if failed & {"underexposed", "overexposed"}:
-        leave_out(everything, "light")
-    if distance < LEAST_FOR_DETAIL:
-        leave_out(_DETAIL, "resolution")
-    if distance < LEAST_EYE_DISTANCE:
-        leave_out(frozenset({"pores"}), "resolution")
-    if "blur" in failed:
-        leave_out(_DETAIL, "blur")
-    if noise > MOST_NOISE:
-        leave_out(_DETAIL, "light")
-    if "uneven_light" in failed:
-        leave_out(_SHADING, "light")
+    everything = frozenset(MEASURES)
     colour = _doubt_about_colour(canvas, lamp)
-    if colour is not None:
-        leave_out(_COLOUR, colour)
-    for name, (regions, share) in _NEEDED.items():
-        if np.mean([canvas.visible[region] for region in regions]) < share:
-            leave_out(frozenset({name}), "hidden")
+    # In this order: the first reason that a measure meets is the one that is given.
+    doubts: tuple[tuple[bool, frozenset[MeasureName], AbstentionReason], ...] = (
+        (distance < LEAST_AT_ALL, everything, "resolution"),
+        (bool(failed & {"pose_yaw", "pose_pitch"}), everything, "pose"),
+        (bool(failed & {"underexposed", "overexposed"}), everything, "light"),
+        (distance < LEAST_FOR_DETAIL, _DETAIL, "resolution"),
+        (distance < LEAST_EYE_DISTANCE, frozenset({"pores"}), "resolution"),
+        ("blur" in failed, _DETAIL, "blur"),
+        (noise > MOST_NOISE, _DETAIL, "light"),
+        ("uneven_light" in failed, _SHADING, "light"),
+        (colour is not None, _COLOUR, colour or "light"),
+        (True, _hidden(canvas), "hidden"),
+    )
+    found: dict[MeasureName, AbstentionReason] = {}
+    for doubtful, names, reason in doubts:
+        if doubtful:
+            for name in names:
+                found.setdefault(name, reason)
     return found
+
+
+def _hidden(canvas: Canvas) -> frozenset[MeasureName]:
+    return frozenset(
+        name
+        for name, (regions, share) in _NEEDED.items()
+        if np.mean([canvas.visible[region] for region in regions]) < share
+    )
 
 
 def _doubt_about_colour(canvas: Canvas, lamp: Lamp) -> AbstentionReason | None:
@@ -111,7 +115,9 @@ def _doubt_about_colour(canvas: Canvas, lamp: Lamp) -> AbstentionReason | None:
         return "hidden"
     colour = np.median(canvas.linear[chosen], axis=0).reshape(1, 1, 3)
     _, a, b = cv2.cvtColor(np.clip(colour, 0, 1).astype(np.float32), cv2.COLOR_LRGB2LAB)[0, 0]
-    if np.hypot(a, b) < LEAST_CHROMA:
+    chroma = float(np.hypot(a, b))
+    if chroma < LEAST_CHROMA:
         return "colourless"
     hue = float(np.degrees(np.arctan2(b, a)))
-    return "light" if lamp.angle > MOST_CAST or not _SKIN_HUE[0] <= hue <= _SKIN_HUE[1] else None
+    unlike_skin = chroma >= _LEAST_CHROMA_FOR_HUE and not _SKIN_HUE[0] <= hue <= _SKIN_HUE[1]
+    return "light" if lamp.angle > MOST_CAST or unlike_skin else None

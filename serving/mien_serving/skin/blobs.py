@@ -23,15 +23,17 @@ _RADIUS: Final = float(np.sqrt(2))
 
 @dataclass(frozen=True)
 class Blob:
-    """A blob's middle and radius in pixels, its answer in the map's unit, and its roundness.
+    """A blob's middle and radius in pixels, and what it is like.
 
-    roundness is the ratio of the map's two curvatures there: 1 for a disc, 0 for a line.
+    answer is in the map's unit; outstanding is the answer in deviations of its scale's answers; roundness is the ratio
+    of the map's two curvatures there: 1 for a disc, 0 for a line.
     """
 
     x: int
     y: int
     radius: float
     answer: float
+    outstanding: float
     roundness: float
 
 
@@ -62,7 +64,10 @@ def blobs_in(plane: Plane, mask: Mask, sigmas: Sequence[float], least: float, ou
     Returns:
         The blobs, strongest first; none lies within another's radius.
     """
-    stack = np.stack([_standing_out(_answers(plane, sigma), mask, outstanding) for sigma in sigmas])
+    stack = np.stack([_answers(plane, sigma) for sigma in sigmas])
+    unrest = [_unrest(answers[mask]) for answers in stack]
+    for answers, usual in zip(stack, unrest, strict=True):
+        answers[answers < outstanding * usual] = 0
     around = np.stack([cv2.dilate(answers, np.ones((3, 3), np.uint8)) for answers in stack])
     best = stack.argmax(axis=0)
     strongest = stack.max(axis=0)
@@ -77,16 +82,15 @@ def blobs_in(plane: Plane, mask: Mask, sigmas: Sequence[float], least: float, ou
             continue
         sigma = sigmas[best[y, x]]
         radius = sigma * _RADIUS
-        found.append(Blob(x, y, radius, float(strongest[y, x]), _roundness(plane, x, y, sigma)))
+        answer = float(strongest[y, x])
+        found.append(Blob(x, y, radius, answer, answer / unrest[best[y, x]], _roundness(plane, x, y, sigma)))
         cv2.circle(taken, (x, y), round(radius * 1.3), 1, -1)
     return found
 
 
-def _standing_out(answers: Plane, mask: Mask, outstanding: float) -> Plane:
-    """The answers, and 0 where they are no more than the scale's own unrest (median of absolute values)."""
-    seen = answers[mask]
-    unrest = float(np.median(np.abs(seen))) / _DEVIATION if seen.size else 0.0
-    return np.asarray(np.where(answers >= outstanding * unrest, answers, 0), dtype=np.float32)
+def _unrest(answers: NDArray[np.float32]) -> float:
+    """The deviation of a scale's answers, by the median of absolute values, which blobs hardly move."""
+    return max(float(np.median(np.abs(answers))) / _DEVIATION, 1e-6) if answers.size else 1.0
 
 
 def _answers(plane: Plane, sigma: float) -> Plane:

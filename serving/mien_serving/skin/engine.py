@@ -1,6 +1,7 @@
 """The skin library's front: a photo and its face in, a skin report out. Needs no platform; a notebook will do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Final
 
 import cv2
@@ -33,6 +34,8 @@ from mien_serving.skin.topology import REGIONS
 # Marks that a report carries for each measure, the strongest first.
 _MOST_MARKS: Final = 150
 _DIGITS: Final = 4
+# Radii of a lesion that other measures of the surface and of colour leave out.
+_AROUND_LESIONS: Final = 2.4
 
 
 class SkinEngine:
@@ -76,34 +79,35 @@ def _findings(
     pixels: Pixels, canvas: Canvas, left_out: dict[MeasureName, AbstentionReason]
 ) -> Mapping[MeasureName, Finding]:
     """Take every measure that isn't left out; one that finds nothing to measure joins those that are."""
-    found: dict[MeasureName, Finding | None] = {}
     brown = lesions.spots_in(canvas) if "spots" not in left_out else []
     red = lesions.pimples_in(canvas) if "acne" not in left_out else []
-    marked = lesions.covered([*brown, *red])
-    lines = wrinkles.lines_in(canvas, marked) if "wrinkles" not in left_out else []
-    if "spots" not in left_out:
-        found["spots"] = lesions.spots(canvas, brown)
-    if "acne" not in left_out:
-        found["acne"] = lesions.acne(canvas, red)
-    if "wrinkles" not in left_out:
-        found["wrinkles"] = wrinkles.wrinkles(canvas, lines)
-    if not {"texture", "dryness"} <= left_out.keys():
-        relief = surface.surface_of(canvas, marked, _drawn(line.outline for line in lines))
-        if "texture" not in left_out:
-            found["texture"] = surface.texture(canvas, relief)
-        if "dryness" not in left_out:
-            found["dryness"] = surface.dryness(canvas, relief)
-    if "redness" not in left_out:
-        found["redness"] = tint.redness(canvas, marked)
-    if "dark_circles" not in left_out:
-        circles = tint.dark_circles(canvas, marked)
-        found["dark_circles"], found["dark_circles_lightness"] = circles if circles is not None else (None, None)
-    if "radiance" not in left_out:
-        found["radiance"] = radiance.radiance(canvas)
-    if "shine" not in left_out:
-        found["shine"] = radiance.shine(canvas)
-    if "pores" not in left_out:
-        found["pores"] = pores(pixels, canvas)
+    marked = lesions.covered([*brown, *red], _AROUND_LESIONS)
+    cores = lesions.covered([*brown, *red], 1.0)
+    looks: wrinkles.Views = wrinkles.lines_in(canvas, cores) if "wrinkles" not in left_out else ([],)
+    lines = _drawn(line.mark.outline for line in looks[0])
+
+    @cache
+    def relief() -> surface.Surface:
+        return surface.surface_of(canvas, marked, lines)
+
+    @cache
+    def circles() -> tuple[Finding, Finding] | tuple[None, None]:
+        return tint.dark_circles(canvas, marked) or (None, None)
+
+    takers: Mapping[MeasureName, Callable[[], Finding | None]] = {
+        "acne": lambda: lesions.acne(canvas, red),
+        "pores": lambda: pores(pixels, canvas),
+        "wrinkles": lambda: wrinkles.wrinkles(canvas, looks),
+        "radiance": lambda: radiance.radiance(canvas),
+        "redness": lambda: tint.redness(canvas, marked),
+        "dryness": lambda: surface.dryness(canvas, relief()),
+        "spots": lambda: lesions.spots(canvas, brown),
+        "texture": lambda: surface.texture(canvas, relief()),
+        "dark_circles": lambda: circles()[0],
+        "dark_circles_lightness": lambda: circles()[1],
+        "shine": lambda: radiance.shine(canvas),
+    }
+    found = {name: take() for name, take in takers.items() if name not in left_out}
     for name, finding in found.items():
         if finding is None:
             left_out[name] = "smoothed" if name == "pores" else "hidden"

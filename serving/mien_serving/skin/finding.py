@@ -128,7 +128,7 @@ def patches(labels: NDArray[np.int16], mask: Mask, strength: Plane, least: int =
         shape = areas[window] == number
         region = NAMES[int(np.bincount(labels[window][shape]).argmax())]
         level = max(0.0, float(np.median(strength[window][shape])))
-        marks.extend(Mark(region, outline + (left, top), level) for outline in outlines_of(shape)[:1])
+        marks.extend(Mark(region, outline + np.array([left, top]), level) for outline in outlines_of(shape)[:1])
     return tuple(marks)
 
 

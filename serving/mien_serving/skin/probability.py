@@ -28,8 +28,8 @@ class Curve:
 
     def at(self, value: float) -> float:
         """The probability (0-1) of a value."""
-        power = float(max(value, 0.0) ** self.steepness)
-        rising = power / (power + self.half**self.steepness)
+        ratio = max(value, 0.0) / self.half
+        rising = 1 / (1 + ratio**-self.steepness) if ratio > 0 else 0.0
         return 1 - rising if self.falling else rising
 
 
@@ -49,7 +49,7 @@ CURVES: Final[Mapping[MeasureName, Curve]] = MappingProxyType(
     {
         "acne": Curve(7.0, 3.0),
         "pores": Curve(20.0, 2.5),
-        "wrinkles": Curve(500.0, 3.0),
+        "wrinkles": Curve(420.0, 2.5),
         "radiance": Curve(0.225, 6.0, falling=True),
         "redness": Curve(5.0, 3.0),
         "dryness": Curve(5.0, 3.0),

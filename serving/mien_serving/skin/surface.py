@@ -37,7 +37,9 @@ _LEAST_CM2: Final = 0.15
 
 @dataclass(frozen=True)
 class Surface:
-    """Maps of the canvas: relief (band-passed light), flakes (true where a flake lies), pits
+    """Maps of the canvas.
+
+    relief (band-passed light), flakes (true where a flake lies), pits
     (dark specks), and where they may be read: usable for relief, even for specks.
     """
 

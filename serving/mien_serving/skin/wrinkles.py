@@ -13,7 +13,9 @@ The paper sets c to half of the picture's largest S, which finds "lines" in any 
 logarithm makes one curvature mean one contrast on every skin and in every light.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -24,26 +26,32 @@ from mien_serving.skin.finding import NAMES, Finding, Mark, outlines_of, poisson
 from mien_serving.skin.topology import FOREHEAD, both
 
 _SIGMAS: Final = (1.1, 1.6, 2.3)
-OFF_CENTRE: Final = 1.5
+OFF_CENTRE: Final = 0.75
 _BLOBNESS: Final = 0.5
 _CURVATURE: Final = 0.03
-_LEAST_ANSWER: Final = 0.5
+_LEAST_ANSWER: Final = 0.3
 # A line shorter than the first counts nothing, from the second on fully.
-_LEAST_LENGTH_MM: Final = 5.0
-_FULL_LENGTH_MM: Final = 11.0
-# A line of 4 % contrast counts nothing, one of 10 % once, one of 16 % and more twice, so that nothing hangs on a line
+_LEAST_LENGTH_MM: Final = 6.0
+_FULL_LENGTH_MM: Final = 13.0
+# A line of 6 % contrast counts nothing, one of 12 % once, one of 18 % and more twice, so that nothing hangs on a line
 # at the limit of what is seen.
-_FAINT: Final = 0.04
-_CLEAR: Final = 0.1
+_FAINT: Final = 0.06
+_CLEAR: Final = 0.12
 _MOST_WEIGHT: Final = 2.0
+# Pixels of a component over its length in pixels: up to the first a line, from the second on a network.
+_NETWORK: Final = (3.0, 5.0)
 # Deeper than any line of skin: a strand of hair, the frame of glasses.
 _NO_LINE: Final = 0.7
+# Degrees; the first look is the one whose lines are shown.
+_TURNS: Final = (0.0, 7.0, -7.0)
 _MM2_IN_100_CM2: Final = 10_000.0
-_LEAST_SLENDERNESS: Final = 4.0
-# A line is deeper than the relief around it by this factor; on a rough surface a valley is no line.
-_ABOVE_RELIEF: Final = 2.0
+# A line is deeper than the relief around it by these factors: on a rough surface a valley is no line. From the first
+# on it may be one, from the second it is.
+_ABOVE_RELIEF: Final = (2.2, 3.6)
 _RELIEF: Final = (1.0, 5.0)
 _AROUND: Final = 14.0
+# From the mean of absolute values of a normal distribution to its deviation.
+_TO_DEVIATION: Final = float(np.sqrt(np.pi / 2))
 # The folds of a smile, from the nose past the mouth to the chin and over the outer cheeks, come and go with it: they
 # are shown, and don't count.
 COUNTED: Final = (*FOREHEAD, "glabella", *both("crows_feet", "under_eye", "cheek_upper", "cheek_middle"))
@@ -78,33 +86,82 @@ def ridges(light: Plane) -> tuple[Plane, Plane]:
     return answer, np.asarray(depth, dtype=np.float32)
 
 
-def lines_in(canvas: Canvas, without: Mask) -> list[Mark]:
-    """Dark lines of at least 5 mm on skin; strength is the contrast. without: pixels that are something else."""
-    light = canvas.luminance.copy()
-    # Beyond the skin the surroundings are continued, so that their edges are no lines.
-    light = _continued(light, canvas.skin)
+Views = tuple[Sequence["Line"], ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A dark line: its mark (strength is its contrast) and how many millimetres of clear line it counts for."""
+
+    mark: Mark
+    millimetres: float
+
+
+def lines_in(canvas: Canvas, without: Mask) -> Views:
+    """Dark lines of at least 6 mm on skin. without: pixels that are something else.
+
+    The face is looked at three times, upright and turned a little to either side: which pixels a faint line falls on
+    is chance, and the mean of three looks depends on it less.
+    """
+    looks = []
+    for degrees in _TURNS:
+        turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), degrees, 1.0)
+        skin, beside = (_turned(mask.astype(np.uint8), turn, 0) > 0 for mask in (canvas.skin, without))
+        labels = np.asarray(_turned(canvas.labels, turn, -1), dtype=np.int16)
+        luminance = cv2.warpAffine(canvas.luminance, turn, (SIZE, SIZE), flags=cv2.INTER_LINEAR) if degrees else None
+        light = canvas.luminance if luminance is None else np.asarray(luminance, dtype=np.float32)
+        looks.append(_look(light, skin, labels, beside))
+    return tuple(looks)
+
+
+def _turned(plane: NDArray[Any], turn: NDArray[Any], outside: int) -> NDArray[Any]:
+    flags = cv2.INTER_NEAREST
+    return np.asarray(cv2.warpAffine(plane, turn, (SIZE, SIZE), flags=flags, borderValue=outside))
+
+
+def _look(luminance: Plane, skin: Mask, labels_of_regions: NDArray[np.int16], without: Mask) -> list[Line]:
+    """The lines of one look.
+
+    Each pixel of a line counts by its contrast, by how far that exceeds the relief around, and by its answer; all of
+    these rise gradually, so that nothing hangs on one side of a limit.
+    """
+    light = _continued(luminance, skin)
     answer, depth = ridges(light)
-    clear = cv2.erode(canvas.skin.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    lines = (answer >= _LEAST_ANSWER) & clear & ~without & (depth >= _ABOVE_RELIEF * _unrest(light, canvas.skin))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(lines.astype(np.uint8), connectivity=8)
-    marks: list[Mark] = []
+    above = depth / np.maximum(_unrest(light, skin), np.float32(1e-4))
+    clear = cv2.erode(skin.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    thin = ((answer >= _LEAST_ANSWER) & (above >= _ABOVE_RELIEF[0]) & clear & ~without).astype(np.uint8)
+    weight = answer * np.clip((above - _ABOVE_RELIEF[0]) / (_ABOVE_RELIEF[1] - _ABOVE_RELIEF[0]), 0, 1)
+    weight *= np.clip((depth - _FAINT) / (_CLEAR - _FAINT), 0, _MOST_WEIGHT)
+    # Lines that miss a pixel are one.
+    joined = cv2.dilate(thin, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    lines: list[Line] = []
     for number in range(1, count):
-        left, top, width, height, area = stats[number]
-        if max(width, height) < _LEAST_LENGTH_MM * PIXELS_PER_MM / np.sqrt(2):
+        left, top, width, height, _ = stats[number]
+        length = float(np.hypot(width - 2, height - 2)) / PIXELS_PER_MM
+        if length < _LEAST_LENGTH_MM:
             continue
         window = (slice(top, top + height), slice(left, left + width))
         shape = labels[window] == number
-        length = length_of(shape)
-        if length < _LEAST_LENGTH_MM * PIXELS_PER_MM or length**2 < _LEAST_SLENDERNESS * area:
-            continue
-        strength = float(np.median(depth[window][shape]))
-        regions = canvas.labels[window][shape]
+        pixels = shape & (thin[window] > 0)
+        strength = float(np.median(depth[window][pixels]))
+        regions = labels_of_regions[window][pixels]
         regions = regions[regions >= 0]
         if strength > _NO_LINE or regions.size == 0:
             continue
+        # A line drawn pixel by pixel takes 1.1 pixels of length each, over all directions.
+        run = 1.1 * float(weight[window][pixels].sum()) / PIXELS_PER_MM
+        # A network of grain has many times more pixels than it is long; a line has as many.
+        single = (_NETWORK[1] - 1.1 * pixels.sum() / PIXELS_PER_MM / length) / (_NETWORK[1] - _NETWORK[0])
+        full = np.clip(single, 0, 1) * np.clip((length - _LEAST_LENGTH_MM) / (_FULL_LENGTH_MM - _LEAST_LENGTH_MM), 0, 1)
+        if run * full <= 0:
+            continue
         region = NAMES[int(np.bincount(regions).argmax())]
-        marks.extend(Mark(region, outline + (left, top), strength) for outline in outlines_of(shape)[:1])
-    return marks
+        lines.extend(
+            Line(Mark(region, outline + np.array([left, top]), strength), run * float(full))
+            for outline in outlines_of(shape)[:1]
+        )
+    return lines
 
 
 def _continued(light: Plane, mask: Mask) -> Plane:
@@ -116,39 +173,28 @@ def _continued(light: Plane, mask: Mask) -> Plane:
 
 
 def _unrest(light: Plane, mask: Mask) -> Plane:
-    """The deviation of the relief within some 15 mm around each pixel, in which a single line hardly shows."""
+    """The deviation of the relief within some 15 mm around each pixel.
+
+    By the mean of absolute values, which a few lines among smooth skin hardly raise.
+    """
     relief = cv2.GaussianBlur(light, (0, 0), _RELIEF[0]) - cv2.GaussianBlur(light, (0, 0), _RELIEF[1])
     weight = mask.astype(np.float32)
-    squares = cv2.GaussianBlur(relief**2 * weight, (0, 0), _AROUND)
-    return np.asarray(
-        np.sqrt(squares / np.maximum(cv2.GaussianBlur(weight, (0, 0), _AROUND), np.float32(1e-3))), dtype=np.float32
-    )
+    sums = cv2.GaussianBlur(np.abs(relief) * weight, (0, 0), _AROUND)
+    weights = cv2.GaussianBlur(weight, (0, 0), _AROUND)
+    return np.asarray(_TO_DEVIATION * sums / np.maximum(weights, np.float32(1e-3)), dtype=np.float32)
 
 
-def weight_of(contrast: float, length: float) -> float:
-    """How much each millimetre of a line of that contrast and length (millimetres) counts, 0-2."""
-    depth = np.clip((contrast - _FAINT) / (_CLEAR - _FAINT), 0, _MOST_WEIGHT)
-    return float(depth * np.clip((length - _LEAST_LENGTH_MM) / (_FULL_LENGTH_MM - _LEAST_LENGTH_MM), 0, 1))
-
-
-def length_of(shape: NDArray[np.bool_]) -> float:
-    """The length in pixels of a line-like shape: half of its outline's."""
-    contours, _ = cv2.findContours(shape.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(cv2.arcLength(contour, True) for contour in contours) / 2
-
-
-def wrinkles(canvas: Canvas, lines: list[Mark]) -> Finding:
+def wrinkles(canvas: Canvas, looks: Views) -> Finding:
     """Millimetres of line, weighted by contrast, on 100 square centimetres of skin outside the folds of a smile."""
     counted = canvas.within(COUNTED)
     area = max(float(counted.sum()), 1.0) / PIXELS_PER_MM**2
     by_region = dict.fromkeys((NAMES[number] for number in np.unique(canvas.labels) if number >= 0), 0.0)
-    value, number = 0.0, 0
-    for line in lines:
-        length = cv2.arcLength(line.outline.astype(np.float32), True) / 2 / PIXELS_PER_MM
-        share = _MM2_IN_100_CM2 * length * weight_of(line.strength, length) / area
-        by_region[line.region] += share
-        if line.region in COUNTED:
-            value, number = value + share, number + 1
+    for look in looks:
+        for line in look:
+            share = _MM2_IN_100_CM2 * line.millimetres / area / len(looks)
+            by_region[line.mark.region] = by_region.get(line.mark.region, 0.0) + share
+    value = sum(share for region, share in by_region.items() if region in COUNTED)
+    number = sum(line.mark.region in COUNTED for line in looks[0])
     low, high = poisson_interval(number)
     each = value / number if number else _MM2_IN_100_CM2 * _LEAST_LENGTH_MM / area
     return Finding(
@@ -159,5 +205,5 @@ def wrinkles(canvas: Canvas, lines: list[Mark]) -> Finding:
         method="ridges of the Hessian (Frangi et al. 1998, fixed c)",
         canvas_size=SIZE,
         by_region=by_region,
-        marks=tuple(lines),
+        marks=tuple(line.mark for line in looks[0]),
     )

@@ -1,0 +1,228 @@
+"""The skin library: its speed, and what it says of phantoms and of real faces whose truth is known.
+
+`python -m bench.bench_skin [speed|phantoms|pores|circles|stability]...`; without a name all of them. The phantoms take
+some minutes.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.figures import percentile, report
+from mien_core.model.face import FaceReport
+from mien_core.model.skin import Condition, MeasureName, SkinReport
+from mien_serving.face.engine import FaceEngine
+from mien_serving.face.model_files import installed_model_files
+from mien_serving.phantom import light, pigments, tones
+from mien_serving.phantom.catalogue import CONDITIONS
+from mien_serving.phantom.face_plan import FacePlan, Picture, plan_of
+from mien_serving.phantom.painted import Painted
+from mien_serving.skin.engine import SkinEngine
+from mien_serving.skin.masks import masks
+from tests import faces
+
+ROUNDS = 20
+TONES = range(1, 11)
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+LIMIT_MS = 350.0
+MOST_MOVE = 0.1
+LEAST_F1 = 0.85
+MOST_CIRCLE_ERROR = 1.5
+# Monotone within the rounding of one detection more or less.
+SLACK = 0.02
+REAL_FACES = ("portrait-1.jpg", "portrait-2.jpg", "speaking.jpg", "small-backlit.jpg")
+LESIONS: Mapping[Condition, MeasureName] = {"acne": "acne", "hyperpigmentation": "spots"}
+
+
+class Lab:
+    """The engines, and the faces that are painted on."""
+
+    def __init__(self) -> None:
+        self.faces = FaceEngine(installed_model_files(), threads=1)
+        self.skin = SkinEngine()
+        self.base = np.ascontiguousarray(faces.astronaut_1080p()[40:1000, 420:1280])
+        self.plan = plan_of(self.base, self.face(self.base))
+
+    def face(self, photo: Picture) -> FaceReport:
+        """The report of a photo that is known to show a face."""
+        outcome = self.faces.analyse([photo])[0].outcome
+        if not isinstance(outcome, FaceReport):
+            raise TypeError(f"the benchmark's photo has no face: {outcome}")
+        return outcome
+
+    def look(self, photo: Picture) -> SkinReport:
+        """The skin of a photo, its face found anew."""
+        return self.skin.analyse(photo, self.face(photo))
+
+
+def speed(lab: Lab) -> None:
+    """How long an analysis takes."""
+    photo = faces.astronaut_1080p()
+    face = lab.face(photo)
+    analysed = lab.skin.analyse(photo, face)
+    spent = [_milliseconds(lambda: lab.skin.analyse(photo, face)) for _ in range(ROUNDS)]
+    drawing = [_milliseconds(lambda: masks(analysed, photo.shape[1], photo.shape[0])) for _ in range(ROUNDS)]
+    report("skin_engine_p50", percentile(spent, 50), "ms", LIMIT_MS, photo="1080p", threads=1)
+    report("skin_masks_p50", percentile(drawing, 50), "ms", LIMIT_MS, photo="1080p", threads=1)
+
+
+def phantoms(lab: Lab) -> None:
+    """Each condition painted at five strengths on ten tones: its own probability, and what the others do."""
+    hits: dict[Condition, list[tuple[int, int, int]]] = {condition: [] for condition in LESIONS}
+    for condition, paint in CONDITIONS.items():
+        if condition == "blackheads":
+            continue
+        falls, crossed, abstained, highest = [], 0, 0, []
+        moves: dict[Condition, float] = {}
+        for tone in TONES:
+            clean = tones.in_tone(lab.base, lab.plan, tone)
+            before = lab.look(clean)
+            series = []
+            for strength in STRENGTHS:
+                painted = paint(clean, lab.plan, strength, tone)
+                after = lab.look(painted.picture)
+                series.append(after.probability_of(condition))
+                for other, move in moved(before, after, condition):
+                    moves[other] = max(moves.get(other, 0.0), move, key=abs)
+                if condition in LESIONS and after.measure(LESIONS[condition]) is not None:
+                    hits[condition].append(matched(painted, after, LESIONS[condition], lab.plan))
+            known = [one for one in [before.probability_of(condition), *series] if one is not None]
+            abstained += len(STRENGTHS) + 1 - len(known)
+            falls.append(max((earlier - later for earlier, later in pairwise(known)), default=1.0))
+            crossed += bool(known) and known[0] < 0.5 < known[-1]  # noqa: PLR2004 - one half
+            highest.append(known[-1] if known else 0.0)
+        report(f"phantom_{condition}_fall", max(falls), "probability", SLACK, tones=len(TONES), abstained=abstained)
+        report(f"phantom_{condition}_not_crossed", len(TONES) - crossed, "tones", 1, lowest_at_full=min(highest))
+        shown = {other: round(move, 3) for other, move in moves.items() if abs(move) > MOST_MOVE}
+        report(f"phantom_{condition}_moves", max(map(abs, moves.values())), "probability", MOST_MOVE, coupled=shown)
+    for condition, counts in hits.items():
+        true, painted_marks, found = (sum(column) for column in zip(*counts, strict=True))
+        value = 2 * true / (painted_marks + found)
+        details = {"recall": round(true / painted_marks, 3), "precision": round(true / found, 3)}
+        report(f"phantom_{condition}_f1_loss", 1 - value, "1 - F1", 1 - LEAST_F1, **details)
+
+
+def pores(lab: Lab) -> None:
+    """Pores need a large face: three tones on one of 1,050 pixels' width, with the noise of a camera."""
+    side = faces.face_of_width(1050)
+    unit = side.shape[0] / 512
+    large = np.ascontiguousarray(side[: round(288 * unit), round(90 * unit) : round(360 * unit)])
+    plan = plan_of(large, lab.face(large))
+    falls, crossed = [], 0
+    moves: dict[Condition, float] = {}
+    chosen = (2, 5, 9)
+    for tone in chosen:
+        clean = tones.in_tone(large, plan, tone)
+        before = lab.look(light.noisy(clean, 0.01, tone))
+        series = [before.probability_of("blackheads")]
+        for strength in STRENGTHS:
+            painted = CONDITIONS["blackheads"](clean, plan, strength, tone)
+            after = lab.look(light.noisy(painted.picture, 0.01, tone))
+            series.append(after.probability_of("blackheads"))
+            for other, move in moved(before, after, "blackheads"):
+                moves[other] = max(moves.get(other, 0.0), move, key=abs)
+        known = [one for one in series if one is not None]
+        falls.append(max((earlier - later for earlier, later in pairwise(known)), default=1.0))
+        crossed += bool(known) and known[0] < 0.5 < known[-1]  # noqa: PLR2004 - one half
+    report("phantom_blackheads_fall", max(falls), "probability", SLACK, tones=len(chosen))
+    report("phantom_blackheads_not_crossed", len(chosen) - crossed, "tones", 1)
+    report("phantom_blackheads_moves", max(map(abs, moves.values())), "probability", MOST_MOVE)
+
+
+def circles(lab: Lab) -> None:
+    """Circles under the eyes: how far the change of the measured colour is from what was painted."""
+    errors = []
+    for tone in TONES:
+        clean = tones.in_tone(lab.base, lab.plan, tone)
+        before = lab.look(clean).measure("dark_circles_lightness")
+        for strength in STRENGTHS:
+            painted = pigments.dark_circles(clean, lab.plan, strength, tone)
+            after = lab.look(painted.picture).measure("dark_circles_lightness")
+            if before is not None and after is not None:
+                errors.append(abs((before.value - after.value) - painted.truth * pigments.CIRCLES_LIGHTNESS))
+    report("phantom_dark_circles_error_p95", percentile(errors, 95), "L*", MOST_CIRCLE_ERROR, cases=len(errors))
+    report("phantom_dark_circles_error_max", max(errors), "L*", MOST_CIRCLE_ERROR, mean=statistics.mean(errors))
+
+
+def stability(lab: Lab) -> None:
+    """The same real face, photographed a little differently."""
+    real = {name: faces.real_photo(name) for name in REAL_FACES}
+    for name, photo in {"astronaut": lab.base, **real}.items():
+        if photo is None:
+            continue
+        before = lab.look(photo)
+        moves = [
+            (abs(move), condition, variant)
+            for variant, changed in variants(photo)
+            for condition, move in moved(before, lab.look(changed), None)
+        ]
+        worst = max(moves)
+        beyond = sum(move > MOST_MOVE for move, _, _ in moves)
+        report(f"stability_{name}", worst[0], "probability", MOST_MOVE, of=worst[1:], beyond=beyond, cases=len(moves))
+
+
+def variants(photo: Picture) -> Iterator[tuple[str, Picture]]:
+    """The photo under other exposures, JPEG qualities, sizes and rolls."""
+    height, width = photo.shape[:2]
+    for stops in (-0.3, 0.3):
+        yield f"{stops:+} EV", light.exposed(photo, stops)
+    for quality in (75, 85, 95):
+        data = np.frombuffer(faces.jpeg_bytes(photo, quality), dtype=np.uint8)
+        bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        yield f"JPEG {quality}", np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
+    for scale in (0.7, 0.85, 1.15, 1.3):
+        yield f"x {scale}", faces.resized(photo, round(width * scale), round(height * scale))
+    for degrees in (-10, -5, 5, 10):
+        yield f"roll {degrees}", faces.rotated(photo, degrees)
+
+
+def moved(before: SkinReport, after: SkinReport, painted: Condition | None) -> list[tuple[Condition, float]]:
+    """How far each condition's probability moved, without the painted one and those that abstain on either side."""
+    later = {one.condition: one.probability for one in after.probabilities}
+    return [
+        (one.condition, later[one.condition] - one.probability)
+        for one in before.probabilities
+        if one.condition != painted and one.condition in later
+    ]
+
+
+def matched(painted: Painted, found: SkinReport, name: MeasureName, plan: FacePlan) -> tuple[int, int, int]:
+    """(true, painted, found): a painted mark is found by the nearest free evidence whose middle lies in its radius."""
+    measure = found.measure(name)
+    evidence = [] if measure is None else measure.evidence
+    middles = [np.array(one.polygon).mean(axis=0) * (plan.width, plan.height) for one in evidence]
+    true = sum(_take_nearest(middles, np.array([mark.x, mark.y]), mark.radius) for mark in painted.marks)
+    return true, len(painted.marks), len(evidence)
+
+
+def _take_nearest(middles: list[NDArray[np.float64]], place: NDArray[np.float64], radius: float) -> bool:
+    distances = [float(np.hypot(*(middle - place))) for middle in middles]
+    if not distances or min(distances) > radius:
+        return False
+    middles.pop(int(np.argmin(distances)))
+    return True
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def run(names: Sequence[str] = ()) -> None:
+    """Print the figures of these parts, or of all."""
+    cv2.setNumThreads(1)
+    lab = Lab()
+    for part in (speed, phantoms, pores, circles, stability):
+        if not names or part.__name__ in names:
+            part(lab)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
