@@ -20,11 +20,12 @@ BLOOD: Final = np.array([0.08, 1.0, 0.6], dtype=np.float32)
 
 # Where circles lie from the skin around them in CIELAB, as a direction: darker, a little redder, bluer.
 CIRCLES: Final = np.array([-0.9, 0.25, -0.36]) / np.linalg.norm([-0.9, 0.25, -0.36])
-CIRCLES_LIGHTNESS: Final = -float(CIRCLES[0])
 
 _RIGHT_FLUSH: Final = (111, 119, 120, 142, 203, 207, 187, 123)
 _LEFT_FLUSH: Final = (340, 348, 349, 371, 423, 427, 411, 352)
 _NOSE: Final = (193, 417, 437, 420, 360, 4, 131, 198, 217)
+_RIGHT_BELOW: Final = (117, 118, 119, 100, 101, 50)
+_LEFT_BELOW: Final = (346, 347, 348, 329, 330, 280)
 _RIGHT_CRESCENT: Final = (226, 25, 110, 24, 23, 22, 26, 112, 245, 128, 121, 120, 119, 118, 117, 111, 35)
 _LEFT_CRESCENT: Final = (446, 255, 339, 254, 253, 252, 256, 341, 465, 357, 350, 349, 348, 347, 346, 340, 265)
 
@@ -81,13 +82,21 @@ def redness(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Paint
 
 
 def dark_circles(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Painted:
-    """Bluish brown crescents under both eyes, moved in CIELAB by up to 15; truth: that distance at full cover."""
+    """Bluish brown crescents under both eyes, in CIELAB up to 15 away from the cheek below; truth: that distance.
+
+    What difference the face has of its own is taken out first, so that all of it is painted. On dark skin the distance
+    ends where the crescent would be black.
+    """
     del seed  # nothing about a crescent is left to chance
-    distance = 15.0 * strength
-    crescents = np.maximum(plan.filled(_RIGHT_CRESCENT), plan.filled(_LEFT_CRESCENT))
-    cover = np.clip(plan.soft(crescents, 1.5) * 1.6, 0, 1) * plan.skin
     lab = cv2.cvtColor(to_light(photo), cv2.COLOR_LRGB2LAB)
-    lab = lab + cover[..., None] * (CIRCLES * distance).astype(np.float32)
+    below = [np.median(lab[plan.filled(part) > 0], axis=0) for part in (_RIGHT_BELOW, _LEFT_BELOW)]
+    distance = strength * min(15.0, 0.6 * float(min(one[0] for one in below)))
+    for crescent, cheek in zip((_RIGHT_CRESCENT, _LEFT_CRESCENT), below, strict=True):
+        area = plan.filled(crescent)
+        cover = np.clip(plan.soft(area, 1.5) * 1.6, 0, 1) * plan.skin
+        # Its own broad shades go, its fine ones stay.
+        broad = np.stack([plan.soft(np.ascontiguousarray(lab[..., part]), 3.0) for part in range(3)], axis=-1)
+        lab = lab + cover[..., None] * (cheek + CIRCLES * distance - broad).astype(np.float32)
     return Painted(to_photo(np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2LRGB), dtype=np.float32)), (), distance)
 
 

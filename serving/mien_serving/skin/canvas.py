@@ -189,7 +189,7 @@ def canvas_of(photo: Pixels, frame: Frame, gains: NDArray[np.float64]) -> Canvas
 # lie from the median of cheeks and nose. A stop is 0.69; a head of hair is further away, in light or in colour.
 _LIGHT_BELOW: Final = 0.9
 _LIGHT_ABOVE: Final = 0.9
-_ERYTHEMA_RANGE: Final = 14.0
+_ERYTHEMA_RANGE: Final = 18.0
 _PATCH_MM: Final = 3.0
 _TIPS_MM: Final = 4.0
 _CORE: Final = ("cheek_upper_right", "cheek_upper_left", "cheek_middle_right", "cheek_middle_left", "nose_bridge")

@@ -9,7 +9,7 @@ from mien_core.model.skin import SkinReport
 
 
 def masks(report: SkinReport, width: int, height: int) -> dict[str, bytes]:
-    """For each measure of a report a PNG of the photo's size in grey: 255 where its evidence lies, 0 elsewhere.
+    """For each measure of a report a PNG of the photo's size in black and white: white where its evidence lies.
 
     Args:
         report: what the skin engine said of a photo.
@@ -28,7 +28,7 @@ def masks(report: SkinReport, width: int, height: int) -> dict[str, bytes]:
         for outline in outlines:
             # One by one: drawn together, overlapping outlines would cut holes into each other.
             cv2.fillPoly(canvas, [outline], 255, lineType=cv2.LINE_8, shift=4)
-        done, data = cv2.imencode(".png", canvas, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        done, data = cv2.imencode(".png", canvas, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1])
         if not done:  # OpenCV says no more than that
             raise RuntimeError("a mask could not be encoded")
         pictures[measure.name] = data.tobytes()
