@@ -119,11 +119,11 @@ def pores(lab: Lab) -> None:
     chosen = (2, 5, 9)
     for tone in chosen:
         clean = tones.in_tone(large, plan, tone)
-        before = lab.look(light.noisy(clean, 0.01, tone))
+        before = lab.look(light.noisy(clean, 0.02, tone))
         series = [before.probability_of("blackheads")]
         for strength in STRENGTHS:
             painted = CONDITIONS["blackheads"](clean, plan, strength, tone)
-            after = lab.look(light.noisy(painted.picture, 0.01, tone))
+            after = lab.look(light.noisy(painted.picture, 0.02, tone))
             series.append(after.probability_of("blackheads"))
             for other, move in moved(before, after, "blackheads"):
                 moves[other] = max(moves.get(other, 0.0), move, key=abs)

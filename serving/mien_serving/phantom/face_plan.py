@@ -74,11 +74,11 @@ class FacePlan:
         down, across = np.nonzero(cv2.distanceTransform(room, cv2.DIST_L2, 5) > margin_mm * self.millimetre)
         places: list[NDArray[np.float64]] = []
         for index in generator.permutation(len(down)):
+            if len(places) == count:
+                break
             place = np.array([across[index], down[index]], dtype=np.float64)
             if all(np.hypot(*(place - other)) >= apart_mm * self.millimetre for other in places):
                 places.append(place)
-                if len(places) == count:
-                    break
         return np.array(places).reshape(-1, 2)
 
 

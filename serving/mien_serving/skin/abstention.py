@@ -27,7 +27,7 @@ MOST_CAST: Final = 14.0
 _SKIN_HUE: Final = (-10.0, 125.0)
 _LEAST_CHROMA_FOR_HUE: Final = 12.0
 # Camera noise (deviation of the light's logarithm) in which fine detail drowns.
-MOST_NOISE: Final = 0.011
+MOST_NOISE: Final = 0.0125
 
 _DETAIL: Final[frozenset[MeasureName]] = frozenset({"acne", "spots", "wrinkles", "texture", "dryness", "pores"})
 _COLOUR: Final[frozenset[MeasureName]] = frozenset(

@@ -8,6 +8,7 @@ of its measure v: monotone, 0 without any, one half at v = h. The halves are a c
 ground truth maps an appearance measure to what people see. They were set by looking at real faces and at phantoms.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,6 +17,9 @@ from typing import Final
 from mien_core.model.skin import Condition, MeasureName, SkinMetrics, SkinType
 from mien_serving.skin.finding import Finding
 from mien_serving.skin.topology import CHEEKS, T_ZONE
+
+# The logistic curve is 0 to all digits below this.
+_FLAT: Final = 700.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,9 @@ class Curve:
 
     def at(self, value: float) -> float:
         """The probability (0-1) of a value."""
-        ratio = max(value, 0.0) / self.half
-        rising = 1 / (1 + ratio**-self.steepness) if ratio > 0 else 0.0
+        # As a logistic curve of the logarithm, which no value is too small or too large for.
+        steps = self.steepness * (math.log(value) - math.log(self.half)) if value > 0 else -math.inf
+        rising = 1 / (1 + math.exp(-steps)) if steps > -_FLAT else 0.0
         return 1 - rising if self.falling else rising
 
 

@@ -45,10 +45,10 @@ def test_a_painter_paints_the_same_twice_and_keeps_its_input(name: str, photo: P
 
 @pytest.mark.parametrize("name", sorted(PAINTERS))
 def test_more_strength_is_more_of_it(name: str, photo: Picture, plan: FacePlan) -> None:
-    """Neither the truth nor the change of the picture falls with the strength."""
-    painted = [PAINTERS[name](photo, plan, strength, 3) for strength in (0.2, 0.6, 1.0)]
+    """Neither the truth nor the distance from the picture without any falls with the strength."""
+    without, *painted = (PAINTERS[name](photo, plan, strength, 3) for strength in (0.0, 0.2, 0.6, 1.0))
     truths = [one.truth for one in painted]
-    changes = [float(np.abs(one.picture.astype(float) - photo).mean()) for one in painted]
+    changes = [float(np.abs(one.picture.astype(float) - without.picture).mean()) for one in painted]
     assert truths == sorted(truths)
     assert changes == sorted(changes)
 

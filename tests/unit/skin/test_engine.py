@@ -9,6 +9,7 @@ from mien_core.model.skin import MEASURES, SKIN_TYPES, SkinReport
 from mien_serving.phantom import light
 from mien_serving.phantom.face_plan import FacePlan, Picture
 from mien_serving.skin.masks import masks
+from mien_serving.skin.overlay import cut_to_face, evidence_drawn, regions_drawn
 from mien_serving.skin.topology import REGIONS
 from tests import faces
 from tests.unit.skin.conftest import Looker
@@ -134,3 +135,14 @@ def test_a_face_at_the_photos_edge_is_measured_where_it_is_seen(look: Looker, ba
     report = look.skin.analyse(half, shifted)
     corners = [point for measure in report.measures for one in measure.evidence for point in one.polygon]
     assert all(-0.01 <= x <= 1.01 and -0.01 <= y <= 1.01 for x, y in corners)
+
+
+def test_what_is_drawn_is_drawn_on_a_copy(base: Picture, base_report: SkinReport) -> None:
+    """Regions and evidence show; a measure that was left out draws nothing; the photo stays as it is."""
+    before = base.copy()
+    assert (regions_drawn(base, base_report) != base).any()
+    assert (evidence_drawn(base, base_report, "wrinkles") != base).any()
+    assert (evidence_drawn(base, base_report, "pores") == base).all()
+    assert (base == before).all()
+    cut = cut_to_face(base, base_report)
+    assert 300 < cut.shape[1] < base.shape[1]

@@ -73,10 +73,10 @@ def valley(angle: float, depth: float, width: float = 1.6) -> NDArray[np.float32
 @pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 4, np.pi / 2])
 @pytest.mark.parametrize("depth", [0.1, 0.3])
 def test_a_dark_line_answers_with_its_contrast_in_any_direction(angle: float, depth: float) -> None:
-    """The ridge's answer is near 1 on the line; the contrast comes back to 15 %."""
+    """A deep line answers fully, a faint one half as much; the contrast comes back to 10 %."""
     answer, found = ridges(valley(angle, depth))
-    assert answer[50, 50] > 0.9
-    assert found[50, 50] == pytest.approx(depth, rel=0.15)
+    assert answer[50, 50] > (0.9 if depth > 0.2 else 0.4)
+    assert found[50, 50] == pytest.approx(depth, rel=0.1)
 
 
 def test_bright_lines_edges_and_discs_are_no_wrinkles() -> None:
