@@ -46,6 +46,14 @@ class FacePlan:
         return self.soft(mask, 0.5)
 
     @cached_property
+    def tinted(self) -> Light:
+        """As skin, with the brows: what has another colour where the skin has another tone."""
+        mask = self.filled(FACE_OVAL)
+        for part in (RIGHT_EYE, LEFT_EYE, LIPS_OUTER):
+            mask = np.minimum(mask, 1 - self.filled(part))
+        return self.soft(mask, 0.5)
+
+    @cached_property
     def open_skin(self) -> tuple[NDArray[np.float64], ...]:
         """Polygons of skin without folds and hair: both cheeks, the chin, between the brows."""
         return tuple(self.points[list(part)] for part in (_RIGHT_CHEEK, _LEFT_CHEEK, _CHIN, _BROW_CENTRE))

@@ -25,4 +25,4 @@ def in_tone(photo: Picture, plan: FacePlan, tone: int) -> Picture:
     factor = target / np.median(sample, axis=0)
     highlights = np.percentile(light[plan.skin > 0.5] * factor, _BRIGHTEST_PERCENTILE, axis=0).max()  # noqa: PLR2004 - half in
     factor = factor * min(1.0, _BRIGHTEST / float(highlights))
-    return to_photo(light * (1 + plan.skin[..., None] * (factor - 1)).astype(np.float32))
+    return to_photo(light * (1 + plan.tinted[..., None] * (factor - 1)).astype(np.float32))

@@ -23,10 +23,11 @@ _DOTS: Final = (1.2, 2.4)
 # Contrast (natural logarithm) that such a dot's middle must answer with, and times the camera's noise.
 _LEAST_DOT: Final = 0.03
 _TIMES_NOISE: Final = 4.0
-_NOISE_IN_DOTS: Final = 0.18
 _REGIONS: Final = (*NOSE, *both("cheek_upper"))
 # A camera's picture of skin at this size is never smoother than this; a filter's or an enlarged one is.
-LEAST_DETAIL: Final = 0.004
+LEAST_DETAIL: Final = 0.0028
+# The median of absolute values of a normal distribution, in deviations.
+_MEDIAN_TO_DEVIATION: Final = 0.6745
 _MM2_IN_CM2: Final = 100.0
 
 
@@ -45,13 +46,13 @@ def pores(photo: Pixels, canvas: Canvas) -> Finding | None:
     area = float(usable.sum()) / _PIXELS_PER_MM**2 / _MM2_IN_CM2
     if area == 0:
         return None
+    # By the median of absolute values, which ignores dots and edges.
     fine = cv2.GaussianBlur(light, (0, 0), 0.8) - cv2.GaussianBlur(light, (0, 0), 1.6)
-    detail = float(fine[usable].std())
+    detail = float(np.median(np.abs(fine[usable]))) / _MEDIAN_TO_DEVIATION
     if detail < LEAST_DETAIL:
         return None
     dark = cv2.GaussianBlur(light, (0, 0), _DOTS[1]) - cv2.GaussianBlur(light, (0, 0), _DOTS[0])
-    # The median of absolute values ignores the dots themselves.
-    spread = float(np.median(np.abs(dark[usable]))) / 0.6745
+    spread = float(np.median(np.abs(dark[usable]))) / _MEDIAN_TO_DEVIATION
     least = max(_LEAST_DOT, _TIMES_NOISE * spread)
     peaks = (dark >= cv2.dilate(dark, np.ones((5, 5), np.uint8))) & (dark >= least) & usable
     down, across = np.nonzero(peaks)

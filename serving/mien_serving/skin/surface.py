@@ -28,9 +28,9 @@ _NOISE_IN_FLAKES: Final = 0.33
 _LEAST_FLAKE: Final = 0.03
 _TIMES_NOISE: Final = 3.5
 # Flakes on a square centimetre around a point from which it is worth pointing at.
-_CROWDED: Final = 8.0
-# Relief of a patch that is worth pointing at, relative to the typical one.
-_ROUGH: Final = 1.5
+_CROWDED: Final = 5.0
+# Relief (per cent of the light) of a patch that is worth pointing at.
+_ROUGH: Final = 4.0
 _MM2_IN_CM2: Final = 100.0
 _LEAST_CM2: Final = 0.15
 
@@ -79,7 +79,7 @@ def texture(canvas: Canvas, surface: Surface) -> Finding:
     by_region = region_medians(deviation, labels)
     # At the edge of what is seen the face's own rounding looks like relief.
     inner = cv2.erode(surface.usable.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    rough = (deviation > _ROUGH * max(value, 1e-6)) & inner
+    rough = (deviation > _ROUGH) & inner
     return Finding(
         value=value,
         unit="% of the light",
