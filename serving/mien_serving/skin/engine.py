@@ -36,6 +36,7 @@ _MOST_MARKS: Final = 150
 _DIGITS: Final = 4
 # Radii of a lesion that other measures of the surface and of colour leave out.
 _AROUND_LESIONS: Final = 2.4
+_SURELY: Final = 0.7
 
 
 class SkinEngine:
@@ -82,7 +83,8 @@ def _findings(
     brown = lesions.spots_in(canvas) if "spots" not in left_out else []
     red = lesions.pimples_in(canvas) if "acne" not in left_out else []
     marked = lesions.covered([*brown, *red], _AROUND_LESIONS)
-    cores = lesions.covered([*brown, *red], 1.0)
+    # Only what is surely a lesion may break a line: a piece of a wrinkle can look a little like a spot.
+    cores = lesions.covered([one for one in (*brown, *red) if one.sureness >= _SURELY], 1.0)
     looks: wrinkles.Views = wrinkles.lines_in(canvas, cores) if "wrinkles" not in left_out else ([],)
     lines = _drawn(line.mark.outline for line in looks[0])
 

@@ -57,7 +57,7 @@ CURVES: Final[Mapping[MeasureName, Curve]] = MappingProxyType(
         "wrinkles": Curve(600.0, 2.5),
         "radiance": Curve(0.225, 6.0, falling=True),
         "redness": Curve(5.0, 3.0),
-        "dryness": Curve(5.0, 3.0),
+        "dryness": Curve(4.3, 3.0),
         "spots": Curve(1.2, 3.0),
         "texture": Curve(4.0, 4.0),
         "dark_circles": Curve(9.0, 3.0),

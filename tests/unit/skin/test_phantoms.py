@@ -22,14 +22,17 @@ SLACK = 0.03
 MOST_MOVE = 0.1
 # Painted: moved by it, by how much at most. docs/skin.md says why.
 COUPLED: dict[tuple[Condition, Condition], float] = {
-    ("acne", "redness"): 0.15,
-    ("acne", "uneven_texture"): 0.2,
+    ("acne", "redness"): 0.22,
+    ("acne", "uneven_texture"): 0.25,
     ("dullness", "redness"): 0.16,
-    ("redness", "dullness"): 0.25,
+    ("redness", "dullness"): 0.28,
+    ("redness", "hyperpigmentation"): 0.15,
     ("hyperpigmentation", "wrinkles"): 0.15,
-    ("hyperpigmentation", "dullness"): 0.16,
+    ("hyperpigmentation", "dullness"): 0.2,
+    ("hyperpigmentation", "redness"): 0.17,
     ("hyperpigmentation", "uneven_texture"): 0.22,
-    ("uneven_texture", "wrinkles"): 0.4,
+    ("uneven_texture", "wrinkles"): 0.45,
+    ("uneven_texture", "dullness"): 0.15,
 }
 PAINTED = [one for one in CONDITIONS if one != "blackheads"]
 
