@@ -10,7 +10,7 @@ import numpy as np
 from mien_core.model.face import FaceReport
 from mien_core.model.skin import MEASURES, AbstentionReason, MeasureName
 from mien_serving.face.tone import LEAST_CHROMA
-from mien_serving.skin.canvas import Canvas
+from mien_serving.skin.canvas import IOD, Canvas
 from mien_serving.skin.constancy import Lamp
 from mien_serving.skin.pores import LEAST_EYE_DISTANCE
 from mien_serving.skin.topology import CHEEKS, FOREHEAD, NOSE, UNDER_EYES, both
@@ -19,6 +19,8 @@ from mien_serving.skin.topology import CHEEKS, FOREHEAD, NOSE, UNDER_EYES, both
 # regions are to be had.
 LEAST_FOR_DETAIL: Final = 100.0
 LEAST_AT_ALL: Final = 60.0
+# Flakes of 1 mm are 2 pixels wide from here on; painted onto smaller faces they weren't found.
+LEAST_FOR_FLAKES: Final = IOD
 # Degrees between the lamp's estimated colour and grey from which colours are guesses.
 MOST_CAST: Final = 14.0
 # Hue angle of skin in CIELAB (degrees): published means lie at 45 to 75, the Monk tones at 49 to 95, and a lamp that
@@ -86,6 +88,7 @@ def reasons(report: FaceReport, canvas: Canvas, lamp: Lamp, noise: float) -> dic
         (bool(failed & {"pose_yaw", "pose_pitch"}), everything, "pose"),
         (bool(failed & {"underexposed", "overexposed"}), everything, "light"),
         (distance < LEAST_FOR_DETAIL, _DETAIL, "resolution"),
+        (distance < LEAST_FOR_FLAKES, frozenset({"dryness"}), "resolution"),
         (distance < LEAST_EYE_DISTANCE, frozenset({"pores"}), "resolution"),
         ("blur" in failed, _DETAIL, "blur"),
         (noise > MOST_NOISE, _DETAIL, "light"),

@@ -22,6 +22,7 @@ SLACK = 0.03
 MOST_MOVE = 0.1
 # Painted: moved by it, by how much at most. docs/skin.md says why.
 COUPLED: dict[tuple[Condition, Condition], float] = {
+    ("acne", "dullness"): 0.16,
     ("acne", "redness"): 0.22,
     ("acne", "uneven_texture"): 0.25,
     ("dullness", "redness"): 0.16,
@@ -33,6 +34,8 @@ COUPLED: dict[tuple[Condition, Condition], float] = {
     ("hyperpigmentation", "uneven_texture"): 0.22,
     ("uneven_texture", "wrinkles"): 0.45,
     ("uneven_texture", "dullness"): 0.15,
+    ("wrinkles", "hyperpigmentation"): 0.13,
+    ("wrinkles", "uneven_texture"): 0.13,
 }
 PAINTED = [one for one in CONDITIONS if one != "blackheads"]
 
