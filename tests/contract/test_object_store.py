@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -14,7 +16,7 @@ import pytest
 
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.s3 import S3ObjectStore
-from mien_core.errors import Missing, Unavailable
+from mien_core.errors import MienError, Missing, Unavailable
 from mien_core.ports import ObjectFacts, ObjectStore, PresignedPut
 from mien_core.settings import S3Settings
 
@@ -206,7 +208,13 @@ async def test_presigned_urls_carry_the_public_endpoint(s3_server: S3Settings, k
 async def test_a_missing_bucket_is_unavailable(s3_server: S3Settings, key: str) -> None:
     """A bucket that doesn't exist is a fault of the platform, never mistaken for a missing object."""
     async with settled(s3_server, bucket="no-such-bucket") as store:
-        for call in (store.check, lambda: store.get(key), lambda: store.head(key)):
+        for call in (
+            store.check,
+            lambda: store.get(key),
+            lambda: store.head(key),
+            lambda: store.put(key, b"x", "text/plain"),
+            lambda: store.delete(key),
+        ):
             with pytest.raises(Unavailable, match="object_store_unavailable"):
                 await call()
 
@@ -218,8 +226,76 @@ async def test_wrong_credentials_are_unavailable(s3_server: S3Settings, key: str
             await store.put(key, b"x", "text/plain")
 
 
+async def test_no_credentials_are_unavailable(
+    s3_server: S3Settings, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that nobody gave credentials says so, instead of asking without."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    async with settled(s3_server, access_key_id=None, secret_access_key=None) as store:
+        for call in (lambda: store.get(key), lambda: store.presign_get(key, 60), store.check):
+            with pytest.raises(Unavailable, match="got no credentials"):
+                await call()
+
+
+async def test_credentials_of_the_environment_are_used(
+    s3_server: S3Settings, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without keys in mien's settings those of AWS's own chain apply, for reading, writing and signing alike."""
+    assert s3_server.access_key_id
+    assert s3_server.secret_access_key
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key_id.get_secret_value())
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_access_key.get_secret_value())
+    async with settled(s3_server, access_key_id=None, secret_access_key=None) as store:
+        await store.put(key, b"x", "text/plain")
+        assert await store.get(key) == b"x"
+        async with httpx.AsyncClient() as browser:
+            assert (await browser.get(await store.presign_get(key, 60))).content == b"x"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (503, "SlowDown", "is busy or failing (SlowDown)"),
+        (500, "InternalError", "is busy or failing"),
+        (403, "RequestTimeTooSkewed", "is busy or failing"),
+        (403, "AccessDenied", "refuses these credentials (AccessDenied)"),
+        (404, "NoSuchBucket", "has no such bucket"),
+    ],
+)
+async def test_a_store_in_trouble_is_unavailable(
+    s3_server: S3Settings, key: str, status: int, code: str, said: str
+) -> None:
+    """Whatever a store answers that may be over in a minute is Unavailable, and says what it was."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} No\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
+        writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with settled(s3_server, endpoint=f"http://127.0.0.1:{port}") as store:
+            with pytest.raises(Unavailable, match=re.escape(said)):
+                await store.get(key)
+
+
+async def test_what_nobody_expects_stays_a_bug(s3_server: S3Settings) -> None:
+    """An answer that no retry can mend isn't dressed up as an outage: a key longer than S3 takes is a bug of ours."""
+    async with settled(s3_server) as store:
+        with pytest.raises(Exception, match=r"KeyTooLong|too long") as caught:
+            await store.put("k" * 2000, b"x", "text/plain")
+        assert not isinstance(caught.value, MienError)
+
+
 @contextlib.asynccontextmanager
-async def settled(settings: S3Settings, **changed: str) -> AsyncIterator[S3ObjectStore]:
+async def settled(settings: S3Settings, **changed: str | None) -> AsyncIterator[S3ObjectStore]:
     values = settings.model_dump() | changed
     store = S3ObjectStore(S3Settings.model_validate(values))
     try:
