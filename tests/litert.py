@@ -7,6 +7,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from mien_serving.face.executor import Batch
+
 
 class LiteRtExecutor:
     """An Executor over one interpreter; see mien_serving.face.executor.
@@ -28,10 +30,11 @@ class LiteRtExecutor:
         # An interpreter has one set of buffers, so one call at a time.
         self._lock = Lock()
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
         """See Executor.run."""
+        pictures = np.asarray(batch, dtype=np.float32)
         with self._lock:
-            answers = [self._run_one(batch[index : index + 1]) for index in range(len(batch))]
+            answers = [self._run_one(pictures[index : index + 1]) for index in range(len(pictures))]
         return tuple(np.concatenate(output) for output in zip(*answers, strict=True))
 
     def _run_one(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:

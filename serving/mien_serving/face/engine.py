@@ -13,9 +13,10 @@ from mien_serving.face.detector import FULL_RANGE, SHORT_RANGE, Detector
 from mien_serving.face.executor import LoadExecutor
 from mien_serving.face.finder import Finder, FoundFace
 from mien_serving.face.gates import NEEDED_FOR_TONE, quality_of
-from mien_serving.face.mesh import MeshModel
+from mien_serving.face.mesh import CutRegions, MeshModel
 from mien_serving.face.model_files import FULL_RANGE_DETECTOR, MESH, SHORT_RANGE_DETECTOR, ModelFiles
 from mien_serving.face.pose import pose_of
+from mien_serving.face.region import cut_on_host
 from mien_serving.face.timings import Timings
 from mien_serving.face.tone import tone_in
 from mien_serving.tflite.executor import TorchExecutor
@@ -40,13 +41,20 @@ class FaceEngine:
         files: the models' files.
         threads: threads that a model may use.
         load_executor: makes the executor of a model's file; torch on the CPU if not given.
+        cut: cuts faces out of photos for the mesh; give cut_on_device with an executor on that device.
     """
 
-    def __init__(self, files: ModelFiles, threads: int = 1, load_executor: LoadExecutor = TorchExecutor) -> None:
+    def __init__(
+        self,
+        files: ModelFiles,
+        threads: int = 1,
+        load_executor: LoadExecutor = TorchExecutor,
+        cut: CutRegions = cut_on_host,
+    ) -> None:
         self._finder = Finder(
             Detector(load_executor(files.paths[SHORT_RANGE_DETECTOR], threads), SHORT_RANGE),
             Detector(load_executor(files.paths[FULL_RANGE_DETECTOR], threads), FULL_RANGE),
-            MeshModel(load_executor(files.paths[MESH], threads)),
+            MeshModel(load_executor(files.paths[MESH], threads), cut),
         )
 
     def analyse(self, photos: Sequence[NDArray[np.uint8]]) -> list[FaceResult]:

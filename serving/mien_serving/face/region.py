@@ -1,5 +1,6 @@
 """The rotated square that a face model looks at, and how it is cut out of a photo."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,44 +50,79 @@ class Region:
             photo: H x W x 3, 0-255.
             size: side of the result in pixels.
         """
-        source, region = self._reduced(photo, size)
-        scale = region.side / size
-        cosine, sine = scale * np.cos(region.angle), scale * np.sin(region.angle)
-        # From the result's pixel (u, v), whose centre is at (u + 0.5, v + 0.5), to the source's pixel.
-        half = size / 2 - 0.5
-        to_source = np.array(
-            [
-                [cosine, -sine, region.x - 0.5 - cosine * half + sine * half],
-                [sine, cosine, region.y - 0.5 - sine * half - cosine * half],
-            ]
-        )
+        height, width = photo.shape[:2]
+        part = self.part(height, width, size)
+        source = photo[part.top : part.bottom, part.left : part.right]
+        if source.shape[:2] != (part.rows, part.columns):
+            source = np.asarray(
+                cv2.resize(source, (part.columns, part.rows), interpolation=cv2.INTER_AREA), dtype=np.uint8
+            )
         warped = cv2.warpAffine(
             source,
-            to_source,
+            part.region.to_source(size),
             (size, size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(warped, dtype=np.uint8)
 
-    def _reduced(self, photo: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], "Region"]:
-        """The part of the photo around the square, averaged down so that one of its pixels is one of the result's.
+    def part(self, height: int, width: int, size: int) -> "Part":
+        """What is needed of a photo to cut the square out of it.
 
-        Interpolation alone looks at four pixels only and would alias in a big photo.
+        Interpolation alone looks at four pixels only and would alias in a big photo, so the part is averaged down
+        first, until one of its pixels is one of the result's.
+
+        Args:
+            height: of the photo in pixels.
+            width: of the photo in pixels.
+            size: side of the result in pixels.
         """
         factor = size / self.side
         reach = self.side / 2 * (abs(np.cos(self.angle)) + abs(np.sin(self.angle))) + 2 / min(factor, 1.0)
-        height, width = photo.shape[:2]
         left, right = (int(np.clip(edge, 0, width)) for edge in (self.x - reach, self.x + reach + 1))
         top, bottom = (int(np.clip(edge, 0, height)) for edge in (self.y - reach, self.y + reach + 1))
         if factor >= 1 or right - left < 1 or bottom - top < 1:
-            return photo, self
-        part = photo[top:bottom, left:right]
-        target = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-        reduced = cv2.resize(part, target, interpolation=cv2.INTER_AREA)
-        across, down = target[0] / (right - left), target[1] / (bottom - top)
+            return Part(0, 0, width, height, height, width, self)
+        columns, rows = max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor))
+        across, down = columns / (right - left), rows / (bottom - top)
         moved = Region((self.x - left) * across, (self.y - top) * down, self.side * factor, self.angle)
-        return np.asarray(reduced, dtype=np.uint8), moved
+        return Part(left, top, right, bottom, rows, columns, moved)
+
+    def to_source(self, size: int) -> NDArray[np.float64]:
+        """The matrix (2 x 3) from the result's pixel (u, v), whose centre is at (u + 0.5, v + 0.5), to the photo's."""
+        scale, half = self.side / size, size / 2 - 0.5
+        cosine, sine = scale * np.cos(self.angle), scale * np.sin(self.angle)
+        return np.array(
+            [
+                [cosine, -sine, self.x - 0.5 - cosine * half + sine * half],
+                [sine, cosine, self.y - 0.5 - sine * half - cosine * half],
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of a photo, in whole pixels, to be averaged down to rows x columns; region is the square in that."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    rows: int
+    columns: int
+    region: Region
+
+
+def cut_on_host(photos: Sequence[NDArray[np.uint8]], regions: Sequence[Region], size: int) -> NDArray[np.float32]:
+    """The regions as a batch: number of regions x size x size x 3, 0-1.
+
+    Args:
+        photos: for each region the photo it lies in, H x W x 3, 0-255; may repeat.
+        regions: where to cut.
+        size: side of the results in pixels.
+    """
+    cuts = np.stack([region.cut(photo, size) for photo, region in zip(photos, regions, strict=True)])
+    return cuts.astype(np.float32) / np.float32(255)
 
 
 def region_of_detection(detection: Detection) -> Region:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mien_serving.tflite.graph import corrupt, read_graph, unsupported
 from mien_serving.tflite.module import TfliteModule
@@ -40,13 +41,17 @@ class TorchExecutor:
         # What torch prepares at the first run, no user shall wait for.
         self.run(np.zeros((1, *self._module.input_shape), dtype=np.float32))
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def run(self, batch: NDArray[np.float32] | Tensor) -> tuple[NDArray[np.float32], ...]:
         """See Executor.run."""
-        # torch wants to be allowed to write, though nothing here does.
-        pictures = torch.from_numpy(np.require(batch, np.float32, ["C", "W"]))
+        pictures = batch if isinstance(batch, Tensor) else _tensor(batch)
         with torch.inference_mode(), _threads(self._threads):
             answers = [self._module(part.to(self._device)) for part in torch.split(pictures, self._at_once)]
         return tuple(torch.cat(output).cpu().numpy() for output in zip(*answers, strict=True))
+
+
+def _tensor(batch: NDArray[np.float32]) -> Tensor:
+    # torch wants to be allowed to write, though nothing here does.
+    return torch.from_numpy(np.require(batch, np.float32, ["C", "W"]))
 
 
 def _load(content: bytes, name: str, dtype: torch.dtype) -> TfliteModule:
