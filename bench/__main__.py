@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api_start, bench_skin, face, selfie, tflite
+from bench import api_start, bench_skin, face, face_peer, selfie, tflite
 from mien_local.home import Home
 from mien_local.state import PartState
 from mien_local.supervisor import running
@@ -26,6 +26,7 @@ def main() -> None:
         api_start.run(platform.environment)
     face.run()
     tflite.run()
+    face_peer.run()
     bench_skin.run(("speed", "circles"))
 
 

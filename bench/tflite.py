@@ -1,7 +1,6 @@
 """The model files on one thread: torch, and ai-edge-litert in the same run, in turns so that both meet the same load.
 
-MediaPipe's own figure is missing, because its Python package can't be imported beside today's numpy and protobuf;
-what it runs on a CPU is the interpreter that ai-edge-litert is.
+MediaPipe's own figure is in face_peer: it takes whole photos only, not batches of what its models want.
 """
 
 import time
