@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mien_core.model.skin import CONDITIONS, Condition, SkinType
+from mien_core.errors import Rejected
+from mien_core.model.face import Quality
+from mien_core.model.skin import CONDITIONS, Condition, SkinReport, SkinType
 
 # What each condition takes off the score at probability 1; together exactly 100.
 DEDUCTIONS: Final[Mapping[Condition, int]] = MappingProxyType(
@@ -30,6 +33,51 @@ MAINTENANCE: Final = 4
 BRIGHTENING: Final = 5
 RECOVERY: Final = 6
 PREVENTION: Final = 7
+
+
+# Fails for a photo of several people and keeps nobody's skin from being seen.
+_NO_HINDRANCE: Final = frozenset({"multiple_faces"})
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What follows from the conditions that a photo shows: those above 0.5, the score (0-100), the chapter (1-7)."""
+
+    conditions: tuple[Condition, ...]
+    skin_score: int
+    recommended_chapter: int
+
+
+def conclusion_of(report: SkinReport) -> Conclusion | None:
+    """What follows from a report; None where the photo shows none of the conditions, since nothing follows from that.
+
+    Without this a photo in the dark would score 100.
+    """
+    probabilities = {one.condition: one.probability for one in report.probabilities}
+    if not probabilities:
+        return None
+    return Conclusion(
+        conditions=conditions_of(probabilities),
+        skin_score=skin_score(probabilities),
+        recommended_chapter=recommended_chapter(report.skin_type, probabilities),
+    )
+
+
+def require_conclusion(report: SkinReport, quality: Quality) -> Conclusion:
+    """What follows from a report, for an application that has nothing else to answer with.
+
+    Raises:
+        Rejected: where the photo shows none of the conditions: the code and the advice of the first gate that it
+            failed and that has to do with its skin, or skin_not_visible with what the skin engine advises.
+    """
+    conclusion = conclusion_of(report)
+    if conclusion is not None:
+        return conclusion
+    for gate in quality.gates:
+        if not gate.passed and gate.code not in _NO_HINDRANCE:
+            raise Rejected(gate.code, gate.advice or "Take another photo.")
+    advice = report.abstained[0].advice
+    raise Rejected("skin_not_visible", f"This photo shows too little of the skin to say anything of it. {advice}")
 
 
 def conditions_of(probabilities: Mapping[Condition, float]) -> tuple[Condition, ...]:

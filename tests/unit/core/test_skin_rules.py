@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mien_core.errors import Rejected
+from mien_core.model.face import Gate, Quality
 from mien_core.model.skin import (
     CONDITIONS,
     SKIN_TYPES,
@@ -19,7 +21,14 @@ from mien_core.model.skin import (
     SkinReport,
     SkinType,
 )
-from mien_core.rules.skin import DEDUCTIONS, conditions_of, recommended_chapter, skin_score
+from mien_core.rules.skin import (
+    DEDUCTIONS,
+    conclusion_of,
+    conditions_of,
+    recommended_chapter,
+    require_conclusion,
+    skin_score,
+)
 
 SOME = st.dictionaries(st.sampled_from(CONDITIONS), st.floats(0, 1))
 TYPES = st.sampled_from((*SKIN_TYPES, None))
@@ -154,3 +163,47 @@ def test_a_measures_value_lies_in_its_interval() -> None:
         )
     with pytest.raises(ValidationError, match="low end"):
         Interval(low=2, high=1)
+
+
+def quality(*failed: str) -> Quality:
+    """All gates that are named here fail, after one that passed."""
+    passed = Gate(code="resolution", value=1080.0, threshold=480.0, passed=True)
+    gates = [
+        Gate(code=code, value=0.0, threshold=1.0, passed=False, advice=f"Do something about {code}.") for code in failed
+    ]
+    return Quality(passed=not failed, gates=(passed, *gates))
+
+
+@given(SOME, TYPES)
+def test_what_follows_from_a_report_is_what_follows_from_its_probabilities(
+    probabilities: dict[Condition, float], skin_type: SkinType | None
+) -> None:
+    """Conditions, score and chapter are those of the rules; only of nothing nothing follows."""
+    left_out = tuple(one for one in CONDITIONS if one not in probabilities)
+    shown = report(probabilities, left_out).model_copy(update={"skin_type": skin_type})
+    conclusion = conclusion_of(shown)
+    if not probabilities:
+        assert conclusion is None
+        return
+    assert conclusion is not None
+    assert conclusion == require_conclusion(shown, quality("blur"))
+    assert conclusion.conditions == conditions_of(probabilities)
+    assert conclusion.skin_score == skin_score(probabilities)
+    assert conclusion.recommended_chapter == recommended_chapter(skin_type, probabilities)
+
+
+@pytest.mark.parametrize(
+    ("failed", "code"),
+    [
+        (("blur", "underexposed"), "blur"),
+        (("multiple_faces", "underexposed"), "underexposed"),
+        (("multiple_faces",), "skin_not_visible"),
+        ((), "skin_not_visible"),
+    ],
+)
+def test_a_photo_that_shows_no_condition_is_refused_with_what_to_do(failed: tuple[str, ...], code: str) -> None:
+    """The first failed gate that hides skin says why and what to do; without one it is the skin engine's advice."""
+    with pytest.raises(Rejected) as refused:
+        require_conclusion(report({}, CONDITIONS), quality(*failed))
+    assert refused.value.code == code
+    assert ("Focus." if code == "skin_not_visible" else f"Do something about {code}.") in refused.value.detail
