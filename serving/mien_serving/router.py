@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from mien_core.errors import MienError, Unavailable
 from mien_core.model.serving import FaceRequest
+from mien_serving import etags
 from mien_serving.problems import problem, problem_of
 from mien_serving.routes import RouterConfig, Routes, parse_request
 
@@ -58,7 +59,8 @@ class Router:
             case "GET", "/health":
                 return await self._health()
             case "POST", "/v1/face":
-                return await self._face(parse_request(await request.body()))
+                asked = parse_request(await request.body())
+                return await self._face(asked, request.headers.get("if-none-match"))
             case _, "/health" | "/v1/face":
                 return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path knows another method.")
             case _:
@@ -81,11 +83,17 @@ class Router:
         except TimeoutError as error:
             raise Unavailable("revision_unavailable", "A model revision is still starting, or is stuck.") from error
 
-    async def _face(self, request: FaceRequest) -> Response:
-        outcome = await self._call(self._routes.application_for(request), "analyse", request)
+    async def _face(self, request: FaceRequest, if_none_match: str | None) -> Response:
+        """The revision's answer, or 304 where the caller has one of the same revision and measures already."""
+        revision = self._routes.revision_for(request)
+        etag = etags.etag_of(revision)
+        headers = {"ETag": f'"{etag}"'}
+        if etags.names(if_none_match, etag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        outcome = await self._call(self._routes.application_of(revision), "analyse", request)
         if isinstance(outcome, MienError):
             raise outcome
-        return Response(outcome, media_type="application/json")
+        return Response(outcome, media_type="application/json", headers=headers)
 
     async def _call(self, application: str, method: str, *arguments: object) -> Any:
         try:

@@ -48,18 +48,21 @@ class Routes:
         """The applications that get requests from whoever doesn't name a revision."""
         return frozenset(revision.application for revision in self.config.revisions.values() if revision.weight > 0)
 
-    def application_for(self, request: FaceRequest) -> str:
-        """The application that answers this request: the revision that it names, or the one its subject gets.
+    def revision_for(self, request: FaceRequest) -> str:
+        """The revision that answers this request: the one that it names, or the one its subject gets.
 
         Raises:
             Missing: revision_not_found.
             Unavailable: no_revision_available.
         """
         name = request.revision or choose_revision(request.subject, self.weights)
-        try:
-            return self.config.revisions[name].application
-        except KeyError:
-            raise Missing("revision_not_found", f"The revision {name!r} doesn't run; ask for one that does.") from None
+        if name not in self.config.revisions:
+            raise Missing("revision_not_found", f"The revision {name!r} doesn't run; ask for one that does.")
+        return name
+
+    def application_of(self, revision: str) -> str:
+        """The application of a revision that runs."""
+        return self.config.revisions[revision].application
 
 
 def parse_request(body: bytes) -> FaceRequest:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
 from mien_core.model.serving import FaceRequest
 from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+from mien_serving import etags
 from mien_serving.problems import problem_of
 from mien_serving.routes import RouterConfig, Routes, parse_request
 
@@ -37,24 +38,50 @@ def test_the_rendered_configuration_is_understood() -> None:
 def test_all_weight_is_everybody() -> None:
     """A revision with all the weight gets every subject."""
     subjects = [f"user-{number}" for number in range(50)]
-    assert {routes(1.0).application_for(request(subject=subject)) for subject in subjects} == {B.application}
+    assert {routes(1.0).revision_for(request(subject=subject)) for subject in subjects} == {B.name}
+    assert routes(1.0).application_of(B.name) == B.application
 
 
 def test_a_named_revision_is_taken_whatever_its_weight() -> None:
     """Naming a revision reaches it even dark, at weight 0."""
-    assert routes(0.0).application_for(request(revision=B.name)) == B.application
+    assert routes(0.0).revision_for(request(revision=B.name)) == B.name
 
 
 def test_an_unknown_revision_is_missing() -> None:
     """A revision that doesn't run is Missing, never silently another one."""
     with pytest.raises(Missing, match="revision_not_found"):
-        routes(0.0).application_for(request(revision="face@sha256:cccccccccccc"))
+        routes(0.0).revision_for(request(revision="face@sha256:cccccccccccc"))
 
 
 def test_a_router_without_revisions_is_unavailable() -> None:
     """Before its first configuration the router asks callers to come again."""
     with pytest.raises(Unavailable, match="no_revision_available"):
-        Routes(RouterConfig(revisions={})).application_for(request())
+        Routes(RouterConfig(revisions={})).revision_for(request())
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        (f'"{etags.etag_of(A.name)}"', True),
+        (f'W/"{etags.etag_of(A.name)}"', True),
+        (f'"other", "{etags.etag_of(A.name)}"', True),
+        (f'"{etags.etag_of(B.name)}"', False),
+        (etags.etag_of(A.name), False),
+        ("*", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_an_etag_is_found_in_its_header(header: str | None, *, named: bool) -> None:
+    """A kept answer is confirmed only by the very etag that it carries, quoted as RFC 9110 has it."""
+    assert etags.names(header, etags.etag_of(A.name)) is named
+
+
+def test_a_change_of_the_measures_changes_the_etag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept under other measures is not confirmed, though the model revision is the same."""
+    before = etags.etag_of(A.name)
+    monkeypatch.setattr(etags, "MEASURES", etags.MEASURES + 1)
+    assert etags.etag_of(A.name) != before
 
 
 def test_a_configuration_of_another_shape_is_refused() -> None:
