@@ -1,11 +1,24 @@
 """Valid things for tests: each function gives one with the fields that a test doesn't care about filled in."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from mien_core.model.face import BoundingBox, Face, FaceReport, Gate, Landmark, MonkTone, Pose, Quality, Tone
 from mien_core.model.platform import JobKind, NewAnalysis, NewJob, NewUpload, Upload
 from mien_core.model.serving import PhotoFacts
+from mien_core.model.skin import (
+    CONDITIONS,
+    Abstention,
+    Condition,
+    ConditionProbability,
+    Evidence,
+    Interval,
+    SkinMeasure,
+    SkinMetrics,
+    SkinReport,
+    SkinType,
+)
 from mien_core.ports import Record
 
 
@@ -50,6 +63,39 @@ def face_report() -> FaceReport:
     )
 
 
+def skin_report(
+    probabilities: Mapping[Condition, float] | None = None, skin_type: SkinType | None = None
+) -> SkinReport:
+    """Dullness, and no blackheads to be seen, if not told otherwise; what has no probability is left out for blur."""
+    shown = dict.fromkeys(CONDITIONS, 0.2) | {"dullness": 0.61} if probabilities is None else dict(probabilities)
+    if probabilities is None:
+        del shown["blackheads"]
+    outline = ((0.1, 0.1), (0.2, 0.1), (0.2, 0.25))
+    return SkinReport(
+        regions=(),
+        measures=(
+            SkinMeasure(
+                name="radiance",
+                value=41.5,
+                unit="L*",
+                interval=Interval(low=40.0, high=43.0),
+                by_region=(),
+                evidence=(Evidence(region="chin", polygon=outline, strength=1.5),),
+                method="made up",
+                proxy=False,
+            ),
+        ),
+        probabilities=tuple(ConditionProbability(condition=name, probability=p) for name, p in shown.items()),
+        abstained=tuple(
+            Abstention(measure="pores", condition=name, reason="blur", advice="Hold the camera still.")
+            for name in CONDITIONS
+            if name not in shown
+        ),
+        skin_type=skin_type,
+        metrics=SkinMetrics(radiance=62.0, moisture=55.5, texture=70.25, pores=None, dark_circles=80.0),
+    )
+
+
 def new_analysis(upload: Upload, job_id: str, **fields: Any) -> NewAnalysis:
     defaults: dict[str, Any] = {
         "upload_id": upload.id,
@@ -57,9 +103,12 @@ def new_analysis(upload: Upload, job_id: str, **fields: Any) -> NewAnalysis:
         "tenant": upload.tenant,
         "user_id": upload.user_id,
         "model_revision": "face@sha256:0123456789ab",
+        "etag": "face@sha256:0123456789ab/1",
         "report": face_report(),
+        "skin": skin_report(),
         "photo": PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
         "annotated_key": f"uploads/{upload.id}/annotated.png",
+        "mask_keys": {"radiance": f"uploads/{upload.id}/masks/radiance.png"},
     }
     return NewAnalysis(**{**defaults, **fields})
 

@@ -19,7 +19,9 @@ from mien_core.model.platform import (
     NewAnalysis,
     NewApiKey,
     NewJob,
+    NewSkinAnalysis,
     NewUpload,
+    SkinAnalysis,
     Upload,
 )
 
@@ -156,6 +158,25 @@ class Analyses(Protocol):
     async def get(self, upload_id: str) -> Analysis | None:
         """Read the analysis of an upload."""
 
+    async def newest_of_pixels(self, tenant: str, pixel_digest: str, besides: str) -> Analysis | None:
+        """Read the tenant's newest analysis of a photo with these pixels that says by its etag what made it.
+
+        Args:
+            tenant: the only one whose analyses are looked at.
+            pixel_digest: as in PhotoFacts.
+            besides: the upload that doesn't count.
+        """
+
+
+class SkinAnalyses(Protocol):
+    """The skin_analyses table: what users were told, newest last."""
+
+    async def save(self, analysis: NewSkinAnalysis) -> SkinAnalysis:
+        """Save; a second one of the same id replaces the first. The user appears on first sight."""
+
+    async def of_user(self, tenant: str, user_id: str) -> list[SkinAnalysis]:
+        """A user's history, oldest first."""
+
 
 class Outbox(Protocol):
     """Records that a transaction wants published. Additions are announced on Channel.OUTBOX after the commit."""
@@ -234,6 +255,10 @@ class Transaction(Protocol):
     @property
     def analyses(self) -> Analyses:
         """The analyses."""
+
+    @property
+    def skin_analyses(self) -> SkinAnalyses:
+        """The users' histories of skin analyses."""
 
     @property
     def outbox(self) -> Outbox:

@@ -1,4 +1,4 @@
-"""One photo's way through serving: find it, open it, keep it, look at it, draw what was seen."""
+"""One photo's way through serving: find it, open it, keep it, look at face and skin, draw what was seen."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 
 from mien_core.errors import Missing, Rejected
 from mien_core.model.face import FaceReport
-from mien_core.model.keys import annotated_key, original_key, photo_key
+from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.model.skin import MeasureName, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
 from mien_core.ports import ObjectStore
+from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings
+from mien_serving.skin.masks import masks
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
 
-_ANNOTATED_CONTENT_TYPE: Final = "image/png"
+_PICTURE_CONTENT_TYPE: Final = "image/png"
 
 
 class FaceAnalysis:
@@ -35,29 +38,34 @@ class FaceAnalysis:
         revision: what answers carry as model_revision.
         store: where photos lie.
         infer: the face engine on one photo; whoever gives it may batch.
+        measure_skin: the skin engine on a photo and the face that was found in it.
         annotate: draws a report onto its photo, as a PNG.
-        threads: where pictures are decoded, encoded and drawn.
+        threads: where pictures are decoded, encoded and drawn, and skin is measured; two let the last two overlap.
     """
 
     def __init__(
         self,
         revision: str,
         store: ObjectStore,
+        *,
         infer: Callable[[Pixels], Awaitable[FaceResult]],
+        measure_skin: Callable[[Pixels, FaceReport], SkinReport],
         annotate: Callable[[Pixels, FaceReport], bytes],
         threads: Executor,
     ) -> None:
         self._revision = revision
         self._store = store
         self._infer = infer
+        self._measure_skin = measure_skin
         self._annotate = annotate
         self._threads = threads
 
     async def answer(self, request: FaceRequest) -> FaceAnswer:
-        """Analyse the photo and keep what belongs to it: the normalised photo and the annotated picture.
+        """Analyse the photo and keep what belongs to it: the normalised photo, the annotated picture and the masks.
 
         The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
-        detect, mesh, measures, annotate, store_annotated; store_photo runs beside the analysis; total is all of it.
+        detect, mesh, measures, depict, store_pictures; total is all of it. depict is the wall time in which
+        annotate ran beside skin and masks; store_photo runs beside all of it.
 
         Raises:
             Rejected: mismatched_photo_key, no_face, and all codes of mien_core.photo.open_photo.
@@ -75,17 +83,28 @@ class FaceAnalysis:
         keeping = asyncio.create_task(self._keep(request.upload_id, photo, kept, original, timings))
         try:
             report, spent = await self._look(photo)
-            with timings.step("annotate"):
-                picture = await self._in_thread(partial(self._annotate, photo.pixels, report))
-            with timings.step("store_annotated"):
-                await self._store.put(annotated_key(request.upload_id), picture, _ANNOTATED_CONTENT_TYPE)
+            with timings.step("depict"):
+                annotated, (skin, drawn) = await asyncio.gather(
+                    self._in_thread(partial(self._draw, photo, report, timings)),
+                    self._in_thread(partial(self._look_at_skin, photo, report, timings)),
+                )
+            mask_keys = {measure: mask_key(request.upload_id, measure) for measure in drawn}
+            pictures = {annotated_key(request.upload_id): annotated}
+            pictures |= {mask_keys[measure]: mask for measure, mask in drawn.items()}
+            with timings.step("store_pictures"):
+                await asyncio.gather(
+                    *(self._store.put(key, picture, _PICTURE_CONTENT_TYPE) for key, picture in pictures.items())
+                )
         finally:
             await keeping
         total = (perf_counter() - started) * 1000
         return FaceAnswer(
             model_revision=self._revision,
+            etag=etag_of(self._revision),
             report=report,
+            skin=skin,
             annotated_key=annotated_key(request.upload_id),
+            mask_keys=mask_keys,
             photo=PhotoFacts(width=photo.width, height=photo.height, pixel_digest=photo.digest),
             timings={
                 step: round(value, 2) for step, value in {**timings.milliseconds(), **spent, "total": total}.items()
@@ -129,6 +148,19 @@ class FaceAnalysis:
         elapsed = (perf_counter() - started) * 1000
         batch = max(0.0, elapsed - sum(result.timings.values()))
         return result.outcome, {"batch": batch, **result.timings}
+
+    def _draw(self, photo: Photo, report: FaceReport, timings: Timings) -> bytes:
+        with timings.step("annotate"):
+            return self._annotate(photo.pixels, report)
+
+    def _look_at_skin(
+        self, photo: Photo, report: FaceReport, timings: Timings
+    ) -> tuple[SkinReport, dict[MeasureName, bytes]]:
+        with timings.step("skin"):
+            skin = self._measure_skin(photo.pixels, report)
+        with timings.step("masks"):
+            drawn = masks(skin, photo.width, photo.height)
+        return skin, {measure.name: drawn[measure.name] for measure in skin.measures}
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

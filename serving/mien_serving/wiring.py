@@ -22,6 +22,7 @@ from mien_serving.face.device_cut import cut_on_device
 from mien_serving.face.engine import FaceEngine, FaceResult
 from mien_serving.face.model_files import ModelFiles
 from mien_serving.face.region import cut_on_host
+from mien_serving.skin.engine import SkinEngine
 from mien_serving.tflite.executor import TorchExecutor
 
 
@@ -69,6 +70,7 @@ def face_analysis(digest: str, infer: Callable[[Pixels], Awaitable[FaceResult]],
         revision=revision_name(digest),
         store=S3ObjectStore(load(ReplicaSettings).s3),
         infer=infer,
+        measure_skin=SkinEngine().analyse,
         annotate=annotate,
         threads=ThreadPoolExecutor(picture_threads, thread_name_prefix="pictures"),
     )

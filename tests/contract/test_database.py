@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,17 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict, Missing
-from mien_core.model.platform import DeadLetter, JobError, JobKind, JobStatus, NewApiKey, Upload, UploadState
+from mien_core.model.platform import (
+    DeadLetter,
+    JobError,
+    JobKind,
+    JobStatus,
+    NewApiKey,
+    NewSkinAnalysis,
+    Upload,
+    UploadState,
+)
+from mien_core.model.serving import PhotoFacts
 from mien_core.ports import Channel, Database
 from mien_core.settings import PostgresSettings
 from tests.makers import new_analysis, new_job, new_upload, record
@@ -76,13 +87,16 @@ async def test_reading_sees_what_is_committed_and_changes_nothing(database: Data
 
 async def test_an_upload_comes_back_as_it_was_announced(database: Database) -> None:
     """An upload's fields survive, its state begins as expected, and it expires when it was said to."""
-    announced = new_upload(user_id="anna", purpose="skin", consent="given", expires_in_seconds=60)
+    announced = new_upload(
+        user_id="anna", purpose="skin", consent="given", expires_in_seconds=60, pixel_digest="cd" * 32
+    )
     async with database.transaction() as transaction:
         added = await transaction.uploads.add(announced)
     async with database.transaction() as transaction:
         read = await transaction.uploads.get(announced.id)
     assert read == added
     assert (read.tenant, read.user_id, read.purpose, read.consent) == ("acme", "anna", "skin", "given")
+    assert read.pixel_digest == "cd" * 32
     assert read.state is UploadState.EXPECTED
     assert (read.expires_at - read.created_at).total_seconds() == 60
 
@@ -213,11 +227,78 @@ async def test_an_analysis_comes_back_whole_and_can_be_replaced(database: Databa
     async with database.transaction() as transaction:
         read = await transaction.analyses.get(upload.id)
         assert read is not None
-        assert (read.report, read.photo) == (analysis.report, analysis.photo)
+        assert (read.report, read.skin, read.photo) == (analysis.report, analysis.skin, analysis.photo)
+        assert (read.etag, read.annotated_key) == (analysis.etag, analysis.annotated_key)
+        assert read.mask_keys == analysis.mask_keys
         await transaction.analyses.save(new_analysis(upload, job_id, model_revision="face@sha256:fedcba987654"))
         replaced = await transaction.analyses.get(upload.id)
     assert replaced is not None
     assert replaced.model_revision == "face@sha256:fedcba987654"
+
+
+async def _analysed(database: Database, digest: str, **fields: object) -> str:
+    """Save an analysis of a new upload with these pixels; the upload's id."""
+    upload, job_id = await _job(database)
+    photo = PhotoFacts(width=640, height=480, pixel_digest=digest)
+    async with database.transaction() as transaction:
+        await transaction.analyses.save(new_analysis(upload, job_id, photo=photo, **fields))
+    return upload.id
+
+
+async def test_an_analysis_from_before_skin_was_measured_stays_readable(database: Database) -> None:
+    """Without skin, etag and masks it is what it was, and nobody takes it for an answer of today."""
+    upload_id = await _analysed(database, "aa" * 32, skin=None, etag=None, mask_keys={})
+    async with database.reading() as reading:
+        read = await reading.analyses.get(upload_id)
+        assert await reading.analyses.newest_of_pixels("acme", "aa" * 32, besides="") is None
+    assert read is not None
+    assert (read.skin, read.etag, read.mask_keys) == (None, None, {})
+
+
+async def test_the_same_pixels_are_found_newest_first_and_within_the_tenant(database: Database) -> None:
+    """Whoever asks for pixels gets the tenant's newest analysis of exactly these, and not the upload's own."""
+    digest = "aa" * 32
+    older = await _analysed(database, digest)
+    newer = await _analysed(database, digest)
+    await _analysed(database, "bb" * 32)
+    await _analysed(database, digest, tenant="other")
+
+    async def found(tenant: str, pixels: str, besides: str = "") -> str | None:
+        async with database.reading() as reading:
+            analysis = await reading.analyses.newest_of_pixels(tenant, pixels, besides)
+        return analysis.upload_id if analysis else None
+
+    assert await found("acme", digest) == newer
+    assert await found("acme", digest, besides=newer) == older
+    assert await found("acme", "cc" * 32) is None
+    assert await found("nobody", digest) is None
+
+
+async def test_a_users_skin_history_is_kept_in_order(database: Database) -> None:
+    """A line comes back as it was saved, a repeat replaces it, and nobody else's is among them."""
+
+    def line(user_id: str = "anna", tenant: str = "acme", **fields: object) -> NewSkinAnalysis:
+        values: dict[str, object] = {
+            "id": str(uuid4()),
+            "skin_type": "oily",
+            "conditions": ("acne", "redness"),
+            "skin_score": 71,
+            "recommended_chapter": 3,
+        }
+        return NewSkinAnalysis(tenant=tenant, user_id=user_id, **(values | fields))  # type: ignore[arg-type]  # a test's own values
+
+    first, second = line(), line(skin_type=None, conditions=())
+    for each in (first, second, line(user_id="bea"), line(tenant="other")):
+        async with database.transaction() as transaction:
+            await transaction.skin_analyses.save(each)
+    async with database.transaction() as transaction:
+        history = await transaction.skin_analyses.of_user("acme", "anna")
+        await transaction.skin_analyses.save(replace(second, skin_score=12))
+        again = await transaction.skin_analyses.of_user("acme", "anna")
+    assert [one.id for one in history] == [first.id, second.id]
+    assert (history[0].skin_type, history[0].conditions) == ("oily", ("acne", "redness"))
+    assert (history[1].skin_type, history[1].conditions) == (None, ())
+    assert [one.skin_score for one in again] == [71, 12]
 
 
 async def test_the_outbox_gives_rows_in_the_order_of_writing(database: Database) -> None:

@@ -12,6 +12,20 @@ from psycopg import sql
 
 from mien_core import migrations
 
+ROWS_OF_0001 = """
+    WITH one AS (
+        INSERT INTO users (tenant, id) VALUES ('acme', 'anna') RETURNING tenant, id
+    ), upload AS (
+        INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, expires_at)
+        SELECT gen_random_uuid(), tenant, id, 'glam', 'image/jpeg', 10, 'attested', now() FROM one RETURNING *
+    ), job AS (
+        INSERT INTO jobs (id, tenant, user_id, kind, upload_id, deadline_at)
+        SELECT gen_random_uuid(), tenant, user_id, 'analyse-face', id, now() FROM upload RETURNING *
+    )
+    INSERT INTO analyses (upload_id, job_id, tenant, user_id, model_revision, report, photo, annotated_key)
+    SELECT upload_id, id, tenant, user_id, 'face@sha256:0123456789ab', '{}', '{"width": 640}', 'key' FROM job
+"""
+
 
 @pytest.fixture
 def empty_database(postgres_server: str) -> str:
@@ -36,6 +50,39 @@ def test_up_down_and_up_again(empty_database: str) -> None:
     assert _tables(empty_database) == set()
     migrations.upgrade(empty_database)
     assert _tables(empty_database) == tables
+
+
+def test_skin_comes_and_goes_around_rows_that_are_there(empty_database: str) -> None:
+    """Uploads and analyses from before stay through the way up and down; what was measured since then goes."""
+    migrations.upgrade(empty_database, "0001")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(ROWS_OF_0001)
+    migrations.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE uploads SET pixel_digest = 'ab'")
+        kept = connection.execute("SELECT skin, etag, mask_keys, photo->>'width' FROM analyses").fetchall()
+        connection.execute(
+            "INSERT INTO skin_analyses (id, tenant, user_id, conditions, skin_score, recommended_chapter)"
+            " SELECT id, tenant, user_id, '{acne}', 80, 6 FROM jobs"
+        )
+    assert kept == [(None, None, {}, "640")]
+    migrations.downgrade(empty_database, "0001")
+    assert "skin_analyses" not in _tables(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT user_id, photo->>'width' FROM analyses").fetchall() == [("anna", "640")]
+    migrations.upgrade(empty_database)
+
+
+def test_the_same_pixels_are_found_by_an_index(empty_database: str) -> None:
+    """Looking for an earlier analysis reads no other tenant's rows and no table scan, however many there are."""
+    migrations.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(
+            "EXPLAIN SELECT 1 FROM analyses WHERE tenant = 'acme' AND photo->>'pixel_digest' = 'ab'"
+            " ORDER BY created_at DESC LIMIT 1"
+        ).fetchall()
+    assert any("analyses_by_pixels" in line for (line,) in plan)
 
 
 def test_four_replicas_may_migrate_at_once(empty_database: str) -> None:

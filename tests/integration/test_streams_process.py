@@ -21,13 +21,13 @@ from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.intake import start_analysis
-from mien_core.model.keys import annotated_key, original_key
+from mien_core.model.keys import annotated_key, mask_key, original_key
 from mien_core.model.platform import Job, JobKind, JobStatus, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.ports import Record
 from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings
 from mien_streams.handlers import analyse_face, s3_notifications
-from tests.makers import face_report, new_upload
+from tests.makers import face_report, new_upload, skin_report
 
 DEADLINE_SECONDS = 60.0
 OWN_NAME = "mien-test"
@@ -61,8 +61,11 @@ class Serving:
             return web.json_response(problem, status=status, content_type="application/problem+json")
         answer = FaceAnswer(
             model_revision="face@sha256:0123456789ab",
+            etag="face@sha256:0123456789ab/1",
             report=face_report(),
+            skin=skin_report(),
             annotated_key=annotated_key(asked.upload_id),
+            mask_keys={"radiance": mask_key(asked.upload_id, "radiance")},
             photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
             timings={"decode": 12.5},
         )

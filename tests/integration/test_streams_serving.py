@@ -8,19 +8,22 @@ import pytest
 from aiohttp import web
 
 from mien_core.errors import Missing, Rejected, Unavailable
-from mien_core.model.keys import annotated_key, photo_key
+from mien_core.model.keys import annotated_key, mask_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import start_span
 from mien_streams.serving import HttpFaceAnalysis, ServingFault
-from tests.makers import face_report
+from tests.makers import face_report, skin_report
 
 UPLOAD_ID = str(uuid4())
 REQUEST = FaceRequest(upload_id=UPLOAD_ID, photo_key=photo_key(UPLOAD_ID), subject="acme/anna")
 ANSWER = FaceAnswer(
     model_revision="face@sha256:0123456789ab",
+    etag="face@sha256:0123456789ab/1",
     report=face_report(),
+    skin=skin_report(),
     annotated_key=annotated_key(UPLOAD_ID),
+    mask_keys={"radiance": mask_key(UPLOAD_ID, "radiance")},
     photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
     timings={"decode": 12.5},
 )

@@ -20,6 +20,11 @@ def annotated_key(upload_id: str) -> str:
     return f"uploads/{upload_id}/annotated.png"
 
 
+def mask_key(upload_id: str, concern: str) -> str:
+    """Where a measure's evidence lies, white on black, of the photo's size."""
+    return f"uploads/{upload_id}/masks/{concern}.png"
+
+
 def upload_id_of_original(key: str) -> str | None:
     """The upload whose original this key is, or None if it is another object."""
     match = _ORIGINAL.fullmatch(key)

@@ -1,5 +1,6 @@
 """The nouns of the platform: whose photo it is, the work on it, and what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 from mien_core.errors import Missing
 from mien_core.model.face import FaceReport
 from mien_core.model.serving import PhotoFacts
+from mien_core.model.skin import Condition, MeasureName, SkinReport, SkinType
 
 Purpose = Literal["glam", "skin", "cycle", "poster"]
 Consent = Literal["attested", "given"]
@@ -61,7 +63,11 @@ class UploadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """An upload to be announced. content_length is in bytes."""
+    """An upload to be announced. content_length is in bytes.
+
+    pixel_digest is PhotoFacts.pixel_digest where the photo came through the API's own door, and None where only
+    serving is going to open it.
+    """
 
     id: str
     tenant: str
@@ -71,6 +77,7 @@ class NewUpload:
     content_length: int
     consent: Consent
     expires_in_seconds: int
+    pixel_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Upload:
     state: UploadState
     created_at: datetime
     expires_at: datetime
+    pixel_digest: str | None = None
 
 
 class JobKind(StrEnum):
@@ -159,21 +167,47 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewAnalysis:
-    """What an analysis found, to be saved."""
+    """What an analysis found, to be saved.
+
+    skin and etag are None in analyses from before skin was measured; mask_keys is empty there.
+    """
 
     upload_id: str
     job_id: str
     tenant: str
     user_id: str | None
     model_revision: str
+    etag: str | None
     report: FaceReport
+    skin: SkinReport | None
     photo: PhotoFacts
     annotated_key: str
+    mask_keys: Mapping[MeasureName, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis(NewAnalysis):
     """A saved analysis."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewSkinAnalysis:
+    """A line in a user's history of skin analyses, to be saved; id is the job's."""
+
+    id: str
+    tenant: str
+    user_id: str
+    skin_type: SkinType | None
+    conditions: tuple[Condition, ...]
+    skin_score: int
+    recommended_chapter: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkinAnalysis(NewSkinAnalysis):
+    """A saved line; it outlives its photo and goes with its user."""
 
     created_at: datetime
 

@@ -1,6 +1,9 @@
 """The words between streams and serving: keys travel, pixels don't."""
 
+from collections.abc import Mapping
+
 from mien_core.model.face import FaceReport, Value
+from mien_core.model.skin import MeasureName, SkinReport
 
 
 class FaceRequest(Value):
@@ -26,10 +29,17 @@ class PhotoFacts(Value):
 
 
 class FaceAnswer(Value):
-    """The report, who made it, where the annotated picture is, and the milliseconds of each step."""
+    """The reports, who made them, where the pictures are, and the milliseconds of each step.
+
+    mask_keys has a picture for each measure of the skin report. etag is opaque: as long as serving would give this
+    subject an answer with the same etag, it would say the same of the same pixels.
+    """
 
     model_revision: str
+    etag: str
     report: FaceReport
+    skin: SkinReport
     annotated_key: str
+    mask_keys: Mapping[MeasureName, str]
     photo: PhotoFacts
     timings: dict[str, float]

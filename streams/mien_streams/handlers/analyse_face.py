@@ -168,9 +168,12 @@ class AnalyseFace:
                     tenant=job.tenant,
                     user_id=job.user_id,
                     model_revision=answer.model_revision,
+                    etag=answer.etag,
                     report=answer.report,
+                    skin=answer.skin,
                     photo=answer.photo,
                     annotated_key=answer.annotated_key,
+                    mask_keys=answer.mask_keys,
                 )
             )
             analysed = face_analysed(event, answer.model_revision, telemetry.current_traceparent())

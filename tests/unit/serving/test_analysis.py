@@ -11,14 +11,17 @@ from PIL import Image
 
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import Missing, Rejected, Unavailable
-from mien_core.model.keys import annotated_key, original_key, photo_key
-from mien_core.model.serving import FaceRequest
+from mien_core.model.face import FaceReport
+from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
+from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_core.model.skin import SkinReport
 from mien_core.photo import open_kept_photo
 from mien_serving.analysis import FaceAnalysis, Pixels
 from mien_serving.face.annotate import annotate
 from mien_serving.face.engine import FaceEngine, FaceResult
 from mien_serving.face.model_files import installed_model_files
-from tests.faces import astronaut, jpeg_bytes, no_face, png_bytes
+from mien_serving.skin.engine import SkinEngine
+from tests.faces import astronaut, astronaut_1080p, jpeg_bytes, no_face, png_bytes
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +35,42 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-Make = Callable[[MemoryObjectStore], FaceAnalysis]
+class Make:
+    """Makes the analysis on a store."""
+
+    def __init__(self, engine: FaceEngine, threads: ThreadPoolExecutor) -> None:
+        self._engine = engine
+        self._threads = threads
+
+    def __call__(
+        self,
+        store: MemoryObjectStore,
+        measure_skin: Callable[[Pixels, FaceReport], SkinReport] | None = None,
+    ) -> FaceAnalysis:
+        """The analysis, with another skin engine if one is given."""
+        return FaceAnalysis(
+            "face@sha256:000000000000",
+            store,
+            infer=self._infer,
+            measure_skin=measure_skin or SkinEngine().analyse,
+            annotate=annotate,
+            threads=self._threads,
+        )
+
+    async def _infer(self, pixels: Pixels) -> FaceResult:
+        return (await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.analyse, [pixels]))[0]
 
 
 @pytest.fixture
 def analysis_on(engine: FaceEngine, threads: ThreadPoolExecutor) -> Make:
-    async def infer(pixels: Pixels) -> FaceResult:
-        return (await asyncio.get_running_loop().run_in_executor(threads, engine.analyse, [pixels]))[0]
+    return Make(engine, threads)
 
-    return lambda store: FaceAnalysis("face@sha256:000000000000", store, infer, annotate, threads)
+
+def kept(answer: FaceAnswer) -> set[str]:
+    """What lies in the store after an analysis."""
+    upload_id = answer.annotated_key.split("/")[1]
+    masks = {mask_key(upload_id, measure.name) for measure in answer.skin.measures}
+    return {photo_key(upload_id), annotated_key(upload_id), *masks}
 
 
 def request_for(upload_id: str) -> FaceRequest:
@@ -62,11 +92,48 @@ async def test_a_face_is_reported_and_drawn(analysis_on: Make) -> None:
     assert len(answer.report.face.landmarks) == 468
     assert answer.model_revision == "face@sha256:000000000000"
     assert (answer.photo.width, answer.photo.height) == (512, 512)
-    steps = {"fetch", "decode", "store_photo", "batch", "detect", "mesh", "measures", "annotate", "store_annotated"}
-    assert set(answer.timings) == steps | {"total"}
+    assert answer.etag.startswith(answer.model_revision)
+    steps = {"fetch", "decode", "store_photo", "batch", "detect", "mesh", "measures", "depict", "store_pictures"}
+    beside = {"annotate", "skin", "masks"}
+    assert set(answer.timings) == steps | beside | {"total"}
     assert all(value >= 0 for value in answer.timings.values())
     picture = Image.open(io.BytesIO(await store.get(answer.annotated_key)))
     assert picture.format == "PNG"
+
+
+async def test_the_skin_is_measured_and_shown(analysis_on: Make) -> None:
+    """The answer has what the skin engine says of this photo and face, and a mask of the photo's size each measure."""
+    store = MemoryObjectStore()
+    answer = await analysis_on(store).answer(await uploaded(store, jpeg_bytes(astronaut_1080p())))
+    assert answer.skin.probabilities
+    assert set(answer.mask_keys) == {measure.name for measure in answer.skin.measures}
+    for key in answer.mask_keys.values():
+        mask = Image.open(io.BytesIO(await store.get(key)))
+        assert (mask.format, mask.mode, mask.size) == ("PNG", "1", (1920, 1080))
+
+
+async def test_drawing_and_measuring_skin_overlap(analysis_on: Make) -> None:
+    """Steps that run beside each other have a step of their own for the wall time, so that sums stay honest."""
+    store = MemoryObjectStore()
+    answer = await analysis_on(store).answer(await uploaded(store, jpeg_bytes(astronaut())))
+    timings = answer.timings
+    longest = max(timings["annotate"], timings["skin"] + timings["masks"])
+    assert timings["depict"] >= longest - 0.1
+    in_turn = ("fetch", "decode", "batch", "detect", "mesh", "measures", "depict", "store_pictures")
+    assert sum(timings[step] for step in in_turn) <= timings["total"] + 0.1
+
+
+async def test_a_bug_in_the_skin_engine_is_not_swallowed(analysis_on: Make) -> None:
+    """No answer without its skin part: the bug comes out as what it is, and no picture is kept."""
+
+    def broken(_pixels: Pixels, _report: FaceReport) -> SkinReport:
+        raise ZeroDivisionError
+
+    store = MemoryObjectStore()
+    request = await uploaded(store, jpeg_bytes(astronaut()))
+    with pytest.raises(ZeroDivisionError):
+        await analysis_on(store, broken).answer(request)
+    assert store.keys() == {photo_key(request.upload_id)}
 
 
 async def test_the_original_gives_way_to_the_photo(analysis_on: Make) -> None:
@@ -74,9 +141,9 @@ async def test_the_original_gives_way_to_the_photo(analysis_on: Make) -> None:
     store = MemoryObjectStore()
     request = await uploaded(store, jpeg_bytes(astronaut()))
     answer = await analysis_on(store).answer(request)
-    assert store.keys() == {photo_key(request.upload_id), annotated_key(request.upload_id)}
-    kept = open_kept_photo(await store.get(photo_key(request.upload_id)))
-    assert kept.digest == answer.photo.pixel_digest
+    assert store.keys() == kept(answer)
+    photo = open_kept_photo(await store.get(photo_key(request.upload_id)))
+    assert photo.digest == answer.photo.pixel_digest
 
 
 async def test_a_repeat_gives_the_same_report(analysis_on: Make) -> None:
@@ -85,7 +152,7 @@ async def test_a_repeat_gives_the_same_report(analysis_on: Make) -> None:
     request = await uploaded(store, png_bytes(astronaut()))
     first = await analysis_on(store).answer(request)
     second = await analysis_on(store).answer(request)
-    assert second.report == first.report
+    assert (second.report, second.skin) == (first.report, first.skin)
     assert second.photo == first.photo
 
 
@@ -130,8 +197,8 @@ async def test_being_stopped_anywhere_is_harmless(analysis_on: Make, moment: int
     store.until_stop = None
     answer = await analysis_on(store).answer(request)
     assert answer.report == expected.report
-    assert answer.photo == expected.photo
-    assert store.keys() == {photo_key(request.upload_id), annotated_key(request.upload_id)}
+    assert (answer.skin, answer.photo) == (expected.skin, expected.photo)
+    assert store.keys() == kept(answer)
 
 
 async def test_many_requests_for_one_upload_agree(analysis_on: Make) -> None:
@@ -141,7 +208,8 @@ async def test_many_requests_for_one_upload_agree(analysis_on: Make) -> None:
     analysis = analysis_on(store)
     answers = await asyncio.gather(*(analysis.answer(request) for _ in range(6)))
     assert len({answer.report.model_dump_json() for answer in answers}) == 1
-    assert store.keys() == {photo_key(request.upload_id), annotated_key(request.upload_id)}
+    assert len({answer.skin.model_dump_json() for answer in answers}) == 1
+    assert store.keys() == kept(answers[0])
 
 
 class VanishingStore(MemoryObjectStore):

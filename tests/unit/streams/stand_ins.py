@@ -10,22 +10,26 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import MienError
 from mien_core.events import Event, from_record
 from mien_core.intake import start_analysis
-from mien_core.model.keys import annotated_key
+from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis, Job, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.ports import OutboxRow, Record
 from mien_streams.delivery import Delivery
-from tests.makers import face_report, new_upload
+from tests.makers import face_report, new_upload, skin_report
 
 DEADLINE_SECONDS = 5.0
 REVISION = "face@sha256:0123456789ab"
+ETAG = f"{REVISION}/1"
 
 
 def answer(request: FaceRequest) -> FaceAnswer:
     return FaceAnswer(
         model_revision=REVISION,
+        etag=ETAG,
         report=face_report(),
+        skin=skin_report(),
         annotated_key=annotated_key(request.upload_id),
+        mask_keys={"radiance": mask_key(request.upload_id, "radiance")},
         photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
         timings={"decode": 12.5, "detect": 3.0},
     )

@@ -18,6 +18,7 @@ from mien_core.adapters.memory.repositories import (
     MemoryInbox,
     MemoryJobs,
     MemoryOutbox,
+    MemorySkinAnalyses,
     MemoryUploads,
     State,
 )
@@ -33,6 +34,7 @@ class MemoryTransaction:
         self.uploads = MemoryUploads(state)
         self.jobs = MemoryJobs(state, self.signals)
         self.analyses = MemoryAnalyses(state)
+        self.skin_analyses = MemorySkinAnalyses(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

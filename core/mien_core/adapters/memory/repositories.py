@@ -18,7 +18,9 @@ from mien_core.model.platform import (
     NewAnalysis,
     NewApiKey,
     NewJob,
+    NewSkinAnalysis,
     NewUpload,
+    SkinAnalysis,
     Upload,
     UploadState,
 )
@@ -34,6 +36,7 @@ class State:
     jobs: dict[str, Job] = field(default_factory=dict)
     job_events: dict[str, tuple[JobEvent, ...]] = field(default_factory=dict)
     analyses: dict[str, Analysis] = field(default_factory=dict)
+    skin_analyses: dict[str, SkinAnalysis] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)
@@ -161,6 +164,35 @@ class MemoryAnalyses:
     async def get(self, upload_id: str) -> Analysis | None:
         """See ports.Analyses."""
         return self._state.analyses.get(upload_id)
+
+    async def newest_of_pixels(self, tenant: str, pixel_digest: str, besides: str) -> Analysis | None:
+        """See ports.Analyses."""
+        found = [
+            analysis
+            for analysis in self._state.analyses.values()
+            if (analysis.tenant, analysis.photo.pixel_digest) == (tenant, pixel_digest)
+            and analysis.upload_id != besides
+            and analysis.etag is not None
+        ]
+        return max(found, key=lambda analysis: analysis.created_at, default=None)
+
+
+class MemorySkinAnalyses:
+    """Meets ports.SkinAnalyses."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def save(self, analysis: NewSkinAnalysis) -> SkinAnalysis:
+        """See ports.SkinAnalyses."""
+        saved = SkinAnalysis(**asdict(analysis), created_at=_now())
+        self._state.skin_analyses[analysis.id] = saved
+        return saved
+
+    async def of_user(self, tenant: str, user_id: str) -> list[SkinAnalysis]:
+        """See ports.SkinAnalyses."""
+        mine = [one for one in self._state.skin_analyses.values() if (one.tenant, one.user_id) == (tenant, user_id)]
+        return sorted(mine, key=lambda one: one.created_at)
 
 
 class MemoryOutbox:

@@ -4,13 +4,28 @@ from dataclasses import fields
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.types.json import Json
 
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.model.face import FaceReport
 from mien_core.model.platform import Analysis, NewAnalysis
 from mien_core.model.serving import PhotoFacts
+from mien_core.model.skin import SkinReport
 
 NEW_FIELDS = tuple(field.name for field in fields(NewAnalysis))
+
+# reports as text: pydantic reads JSON itself, and faster than from what another parser made of it
+_COLUMNS = """
+    upload_id, job_id, tenant, user_id, model_revision, etag, report::text, skin::text, photo::text, annotated_key,
+    mask_keys, created_at
+"""
+_GET = f"SELECT {_COLUMNS} FROM analyses WHERE upload_id = %s"  # noqa: S608 - a constant of this module
+# the first expression is the index's, to the letter
+_NEWEST_OF_PIXELS = f"""
+    SELECT {_COLUMNS} FROM analyses
+    WHERE tenant = %s AND photo->>'pixel_digest' = %s AND upload_id IS DISTINCT FROM %s AND etag IS NOT NULL
+    ORDER BY created_at DESC LIMIT 1
+"""  # noqa: S608 - likewise
 
 
 class PostgresAnalyses:
@@ -23,11 +38,14 @@ class PostgresAnalyses:
         """See ports.Analyses."""
         cursor = await self._connection.execute(
             """
-            INSERT INTO analyses (upload_id, job_id, tenant, user_id, model_revision, report, photo, annotated_key)
-            VALUES (%s, %s, %s, %s, %s, %s::json, %s::json, %s)
+            INSERT INTO analyses (upload_id, job_id, tenant, user_id, model_revision, etag, report, skin, photo,
+                                  annotated_key, mask_keys)
+            VALUES (%s, %s, %s, %s, %s, %s, %s::json, %s::json, %s::json, %s, %s)
             ON CONFLICT (upload_id) DO UPDATE
-            SET job_id = excluded.job_id, model_revision = excluded.model_revision, report = excluded.report,
-                photo = excluded.photo, annotated_key = excluded.annotated_key, created_at = excluded.created_at
+            SET job_id = excluded.job_id, model_revision = excluded.model_revision, etag = excluded.etag,
+                report = excluded.report, skin = excluded.skin, photo = excluded.photo,
+                annotated_key = excluded.annotated_key, mask_keys = excluded.mask_keys,
+                created_at = excluded.created_at
             RETURNING created_at
             """,
             (
@@ -36,9 +54,12 @@ class PostgresAnalyses:
                 analysis.tenant,
                 analysis.user_id,
                 analysis.model_revision,
+                analysis.etag,
                 analysis.report.model_dump_json(),
+                analysis.skin.model_dump_json() if analysis.skin else None,
                 analysis.photo.model_dump_json(),
                 analysis.annotated_key,
+                Json(dict(analysis.mask_keys)),
             ),
         )
         row = await cursor.fetchone()
@@ -47,25 +68,23 @@ class PostgresAnalyses:
 
     async def get(self, upload_id: str) -> Analysis | None:
         """See ports.Analyses."""
-        # as text: pydantic reads JSON itself, and faster than from what another parser made of it
-        cursor = await self._connection.execute(
-            """
-            SELECT job_id, tenant, user_id, model_revision, report::text, photo::text, annotated_key, created_at
-            FROM analyses WHERE upload_id = %s
-            """,
-            (as_uuid(upload_id),),
-        )
-        row = await cursor.fetchone()
-        if row is None:
-            return None
-        return Analysis(
-            upload_id=upload_id,
-            job_id=str(row["job_id"]),
-            tenant=row["tenant"],
-            user_id=row["user_id"],
-            model_revision=row["model_revision"],
-            report=FaceReport.model_validate_json(row["report"]),
-            photo=PhotoFacts.model_validate_json(row["photo"]),
-            annotated_key=row["annotated_key"],
-            created_at=row["created_at"],
-        )
+        return await self._one(_GET, as_uuid(upload_id))
+
+    async def newest_of_pixels(self, tenant: str, pixel_digest: str, besides: str) -> Analysis | None:
+        """See ports.Analyses."""
+        return await self._one(_NEWEST_OF_PIXELS, tenant, pixel_digest, as_uuid(besides))
+
+    async def _one(self, statement: Any, *parameters: object) -> Analysis | None:
+        row = await (await self._connection.execute(statement, parameters)).fetchone()
+        return _analysis(row) if row else None
+
+
+def _analysis(row: dict[str, Any]) -> Analysis:
+    read = {
+        "upload_id": str(row["upload_id"]),
+        "job_id": str(row["job_id"]),
+        "report": FaceReport.model_validate_json(row["report"]),
+        "skin": SkinReport.model_validate_json(row["skin"]) if row["skin"] else None,
+        "photo": PhotoFacts.model_validate_json(row["photo"]),
+    }
+    return Analysis(**{**row, **read})

@@ -16,6 +16,7 @@ from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAud
 from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.messages import PostgresDeadLetters, PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.signals import Signals
+from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.errors import Unavailable
@@ -40,6 +41,7 @@ class PostgresTransaction:
         self.uploads = PostgresUploads(connection)
         self.jobs = PostgresJobs(connection, self.signals)
         self.analyses = PostgresAnalyses(connection)
+        self.skin_analyses = PostgresSkinAnalyses(connection)
         self.outbox = PostgresOutbox(connection, self.signals)
         self.inbox = PostgresInbox(connection)
         self.dead_letters = PostgresDeadLetters(connection)

@@ -17,14 +17,12 @@ class PostgresUploads:
     async def add(self, upload: NewUpload) -> Upload:
         """See ports.Uploads."""
         if upload.user_id is not None:
-            await self._connection.execute(
-                "INSERT INTO users (tenant, id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (upload.tenant, upload.user_id),
-            )
+            await note_user(self._connection, upload.tenant, upload.user_id)
         cursor = await self._connection.execute(
             """
-            INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, expires_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+            INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, pixel_digest,
+                                 expires_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
             RETURNING *
             """,
             (
@@ -35,6 +33,7 @@ class PostgresUploads:
                 upload.content_type,
                 upload.content_length,
                 upload.consent,
+                upload.pixel_digest,
                 upload.expires_in_seconds,
             ),
         )
@@ -53,6 +52,11 @@ class PostgresUploads:
         await self._connection.execute(
             "UPDATE uploads SET state = 'received' WHERE id = %s AND state <> 'received'", (as_uuid(upload_id),)
         )
+
+
+async def note_user(connection: AsyncConnection[dict[str, Any]], tenant: str, user_id: str) -> None:
+    """Have a row for the user from now on."""
+    await connection.execute("INSERT INTO users (tenant, id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (tenant, user_id))
 
 
 def _upload(row: dict[str, Any]) -> Upload:
