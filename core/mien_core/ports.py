@@ -65,6 +65,13 @@ class ObjectStore(Protocol):
     async def head(self, key: str) -> ObjectFacts | None:
         """Facts of an object, or None if there is none."""
 
+    async def copy(self, source: str, target: str) -> None:
+        """Write target with the bytes and type of source, which don't pass through here; an existing one is replaced.
+
+        Raises:
+            Missing: object_not_found, when there is no source.
+        """
+
     async def delete(self, key: str) -> None:
         """Delete an object; deleting what isn't there is no error."""
 

@@ -111,6 +111,24 @@ async def test_deleted_is_gone(bench: Bench, key: str) -> None:
     assert await bench.store.head(key) is None
 
 
+async def test_a_copy_stands_on_its_own(bench: Bench, key: str) -> None:
+    """A copy has the bytes and the type of its source, replaces what was there, and stays when the source goes."""
+    copied = key.replace("/original", "/copies/a copy+1.png")
+    await bench.store.put(copied, b"was here before", "text/plain")
+    await bench.store.put(key, b"\x00picture\xff", "image/png")
+    await bench.store.copy(key, copied)
+    await bench.store.delete(key)
+    assert await bench.store.get(copied) == b"\x00picture\xff"
+    assert await bench.store.head(copied) == ObjectFacts(size=9, content_type="image/png")
+
+
+async def test_a_copy_of_nothing_is_missing(bench: Bench, key: str) -> None:
+    """What isn't there can't be copied, and nothing is written."""
+    with pytest.raises(Missing, match="object_not_found"):
+        await bench.store.copy(key, f"{key}-copy")
+    assert await bench.store.head(f"{key}-copy") is None
+
+
 async def test_many_at_once(bench: Bench, key: str) -> None:
     """Sixty-four writers and readers at once don't disturb each other."""
     names = [f"{key}/{number}" for number in range(64)]
@@ -180,13 +198,14 @@ async def test_the_store_can_be_checked(bench: Bench) -> None:
     await bench.store.check()
 
 
-@pytest.mark.parametrize("method", ["put", "get", "head", "delete", "check"])
+@pytest.mark.parametrize("method", ["put", "get", "head", "copy", "delete", "check"])
 async def test_an_unreachable_store_is_unavailable(bench: Bench, key: str, method: str) -> None:
     """Every call to a store that can't be reached is Unavailable, so that callers retry."""
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "put": lambda: bench.away.put(key, b"x", "text/plain"),
         "get": lambda: bench.away.get(key),
         "head": lambda: bench.away.head(key),
+        "copy": lambda: bench.away.copy(key, f"{key}-copy"),
         "delete": lambda: bench.away.delete(key),
         "check": bench.away.check,
     }

@@ -101,6 +101,15 @@ class S3ObjectStore:
             return None
         return ObjectFacts(result.meta["size"], result.attributes["Content-Type"])
 
+    async def copy(self, source: str, target: str) -> None:
+        """Have the store itself write target with the bytes and type of source.
+
+        Raises:
+            Missing: object_not_found, when there is no source.
+        """
+        with _obstore_errors():
+            await obstore.copy_async(self._store, source, target)
+
     async def delete(self, key: str) -> None:
         """Delete an object; deleting what isn't there is no error."""
         with _obstore_errors():

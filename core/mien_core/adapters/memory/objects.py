@@ -85,6 +85,15 @@ class MemoryObjectStore:
         found = self._objects.get(key)
         return None if found is None else ObjectFacts(len(found.data), found.content_type)
 
+    async def copy(self, source: str, target: str) -> None:
+        """Write target with the bytes and type of source.
+
+        Raises:
+            Missing: object_not_found, when there is no source.
+        """
+        data = await self.get(source)
+        self._objects[target] = _Object(data, self._objects[source].content_type)
+
     async def delete(self, key: str) -> None:
         """Delete an object; deleting what isn't there is no error."""
         self._reach()
