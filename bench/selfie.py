@@ -28,8 +28,8 @@ COUNTED = 50
 TOTAL_LIMIT_MS = 400.0
 PIPELINE_LIMIT_MS = 40.0
 
-# What is not the pipeline's: decoding, inference, measures and annotation.
-ENGINE_STEPS = ("serving.decode", "serving.detect", "serving.mesh", "serving.measures", "serving.annotate")
+# What is not the pipeline's: decoding, inference, measures and annotation (depict: skin, annotated picture and masks).
+ENGINE_STEPS = ("serving.decode", "serving.detect", "serving.mesh", "serving.measures", "serving.depict")
 
 
 def run(environment: Mapping[str, str]) -> None:

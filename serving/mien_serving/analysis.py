@@ -14,13 +14,13 @@ from mien_core.errors import Missing, Rejected
 from mien_core.model.face import FaceReport
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
-from mien_core.model.skin import MeasureName, SkinReport
+from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
 from mien_core.ports import ObjectStore
 from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings
-from mien_serving.skin.masks import masks
+from mien_serving.skin.masks import mask
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
@@ -65,7 +65,7 @@ class FaceAnalysis:
 
         The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
         detect, mesh, measures, depict, store_pictures; total is all of it. depict is the wall time in which
-        annotate ran beside skin and masks; store_photo runs beside all of it.
+        annotate ran beside skin, and masks were drawn on several threads; store_photo runs beside all of it.
 
         Raises:
             Rejected: mismatched_photo_key, no_face, and all codes of mien_core.photo.open_photo.
@@ -83,18 +83,7 @@ class FaceAnalysis:
         keeping = asyncio.create_task(self._keep(request.upload_id, photo, kept, original, timings))
         try:
             report, spent = await self._look(photo)
-            with timings.step("depict"):
-                annotated, (skin, drawn) = await asyncio.gather(
-                    self._in_thread(partial(self._draw, photo, report, timings)),
-                    self._in_thread(partial(self._look_at_skin, photo, report, timings)),
-                )
-            mask_keys = {measure: mask_key(request.upload_id, measure) for measure in drawn}
-            pictures = {annotated_key(request.upload_id): annotated}
-            pictures |= {mask_keys[measure]: mask for measure, mask in drawn.items()}
-            with timings.step("store_pictures"):
-                await asyncio.gather(
-                    *(self._store.put(key, picture, _PICTURE_CONTENT_TYPE) for key, picture in pictures.items())
-                )
+            skin, mask_keys = await self._depict(photo, report, request.upload_id, timings)
         finally:
             await keeping
         total = (perf_counter() - started) * 1000
@@ -149,18 +138,45 @@ class FaceAnalysis:
         batch = max(0.0, elapsed - sum(result.timings.values()))
         return result.outcome, {"batch": batch, **result.timings}
 
-    def _draw(self, photo: Photo, report: FaceReport, timings: Timings) -> bytes:
-        with timings.step("annotate"):
-            return self._annotate(photo.pixels, report)
+    async def _depict(
+        self, photo: Photo, report: FaceReport, upload_id: str, timings: Timings
+    ) -> tuple[SkinReport, dict[MeasureName, str]]:
+        """Measure the skin and draw all pictures. No picture is kept unless the skin was measured.
 
-    def _look_at_skin(
-        self, photo: Photo, report: FaceReport, timings: Timings
-    ) -> tuple[SkinReport, dict[MeasureName, bytes]]:
-        with timings.step("skin"):
-            skin = self._measure_skin(photo.pixels, report)
-        with timings.step("masks"):
-            drawn = masks(skin, photo.width, photo.height)
-        return skin, {measure.name: drawn[measure.name] for measure in skin.measures}
+        From then on each picture is on its way to the store as soon as it is drawn.
+        """
+        storing: list[asyncio.Task[None]] = []
+
+        def keep(key: str, picture: bytes) -> None:
+            storing.append(asyncio.create_task(self._store.put(key, picture, _PICTURE_CONTENT_TYPE)))
+
+        async def draw(measure: SkinMeasure) -> None:
+            keep(
+                mask_key(upload_id, measure.name),
+                await self._timed(timings, "masks", partial(mask, measure, photo.width, photo.height)),
+            )
+
+        try:
+            with timings.step("depict"):
+                annotated, skin = await asyncio.gather(
+                    self._timed(timings, "annotate", partial(self._annotate, photo.pixels, report)),
+                    self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report)),
+                )
+                keep(annotated_key(upload_id), annotated)
+                await asyncio.gather(*(draw(measure) for measure in skin.measures))
+            with timings.step("store_pictures"):
+                await asyncio.gather(*storing)
+        finally:
+            # if one fails, the others are waited for: nothing is written behind the answer's back
+            await asyncio.gather(*storing, return_exceptions=True)
+        return skin, {measure.name: mask_key(upload_id, measure.name) for measure in skin.measures}
+
+    async def _timed(self, timings: Timings, step: str, call: Callable[[], Result]) -> Result:
+        def timed() -> Result:
+            with timings.step(step):
+                return call()
+
+        return await self._in_thread(timed)
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from time import perf_counter
 
 
 class Timings:
-    """Adds up milliseconds by step."""
+    """Adds up milliseconds by step; several threads may."""
 
     def __init__(self) -> None:
         self._milliseconds: dict[str, float] = {}
+        self._lock = Lock()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -19,7 +21,8 @@ class Timings:
             yield
         finally:
             spent = (perf_counter() - started) * 1000
-            self._milliseconds[name] = self._milliseconds.get(name, 0.0) + spent
+            with self._lock:
+                self._milliseconds[name] = self._milliseconds.get(name, 0.0) + spent
 
     def milliseconds(self) -> dict[str, float]:
         """Milliseconds by step, rounded to 3 decimals."""

@@ -94,7 +94,8 @@ async def test_a_face_is_reported_and_drawn(analysis_on: Make) -> None:
     assert (answer.photo.width, answer.photo.height) == (512, 512)
     assert answer.etag.startswith(answer.model_revision)
     steps = {"fetch", "decode", "store_photo", "batch", "detect", "mesh", "measures", "depict", "store_pictures"}
-    beside = {"annotate", "skin", "masks"}
+    beside = {"annotate", "skin"}
+    # a photo so small shows no skin, so it has no masks
     assert set(answer.timings) == steps | beside | {"total"}
     assert all(value >= 0 for value in answer.timings.values())
     picture = Image.open(io.BytesIO(await store.get(answer.annotated_key)))
@@ -115,9 +116,10 @@ async def test_the_skin_is_measured_and_shown(analysis_on: Make) -> None:
 async def test_drawing_and_measuring_skin_overlap(analysis_on: Make) -> None:
     """Steps that run beside each other have a step of their own for the wall time, so that sums stay honest."""
     store = MemoryObjectStore()
-    answer = await analysis_on(store).answer(await uploaded(store, jpeg_bytes(astronaut())))
+    answer = await analysis_on(store).answer(await uploaded(store, jpeg_bytes(astronaut_1080p())))
     timings = answer.timings
-    longest = max(timings["annotate"], timings["skin"] + timings["masks"])
+    # masks are drawn on two threads, and their step adds both up
+    longest = max(timings["annotate"], timings["skin"]) + timings["masks"] / 2
     assert timings["depict"] >= longest - 0.1
     in_turn = ("fetch", "decode", "batch", "detect", "mesh", "measures", "depict", "store_pictures")
     assert sum(timings[step] for step in in_turn) <= timings["total"] + 0.1
