@@ -1,4 +1,4 @@
-"""On UploadReceived: ask serving for the face report and save it, or say why there is none."""
+"""On UploadReceived: ask serving what the photo shows and save it, or say why there is nothing."""
 
 import asyncio
 import logging
@@ -13,9 +13,10 @@ from mien_core import telemetry
 from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.events import Event, UploadReceived, face_analysed, from_record, job_failed, to_record
 from mien_core.model.keys import photo_key
-from mien_core.model.platform import Job, JobError, JobStatus, NewAnalysis
+from mien_core.model.platform import Job, JobError, JobStatus, NewAnalysis, NewSkinAnalysis, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.ports import Database, Transaction
+from mien_core.rules.skin import Conclusion, require_conclusion
 from mien_streams.delivery import Delivery
 from mien_streams.retry import backoff
 from mien_streams.serving import FaceAnalysis
@@ -36,12 +37,16 @@ class _Work:
     """A job that has begun: by when it must end (monotonic seconds), and the milliseconds spent by hop so far."""
 
     job: Job
+    upload: Upload
     deadline: float
     timings: dict[str, float]
 
 
 class AnalyseFace:
-    """Meets Handler. One row each in inbox, analyses, job_events and outbox, or none: one transaction writes them."""
+    """Meets Handler. One row each in inbox, analyses, job_events and outbox, or none: one transaction writes them.
+
+    A skin photo with a user has a row in skin_analyses besides, and fails where it shows none of the conditions.
+    """
 
     name = NAME
 
@@ -86,11 +91,13 @@ class AnalyseFace:
             if await reading.inbox.has(NAME, str(event.id)):
                 return None
             job = await reading.jobs.get(str(event.data.job_id))
+            upload = await reading.uploads.get(str(event.data.upload_id))
             now = await reading.now()
-        if not _is_open(job):
+        # an erasure takes an upload and its job together, perhaps between the two reads
+        if not _is_open(job) or upload is None:
             return None
         timings["begin"] = _since(started)
-        return _Work(job, started + (job.deadline_at - now).total_seconds(), timings)
+        return _Work(job, upload, started + (job.deadline_at - now).total_seconds(), timings)
 
     async def _do(self, event: Event, work: _Work) -> None:
         """Ask serving, and meanwhile note that the job is under way; then save what came of it."""
@@ -100,10 +107,11 @@ class AnalyseFace:
                 return
             try:
                 answer = await asking
+                conclusion = _conclusion(work.upload, answer)
             except (Rejected, Missing, Unavailable) as error:
                 await self._fail(event, work, JobError(error.code, error.detail))
             else:
-                await self._complete(event, work, answer)
+                await self._complete(event, work, answer, conclusion)
         finally:
             # the job ended meanwhile, or the database went away: the answer is of no use then
             asking.cancel()
@@ -155,7 +163,7 @@ class AnalyseFace:
         detail = f"No answer by the job's deadline. {last.detail} Upload the photo again later."
         raise Unavailable("serving_unavailable", detail) from last
 
-    async def _complete(self, event: Event, work: _Work, answer: FaceAnswer) -> None:
+    async def _complete(self, event: Event, work: _Work, answer: FaceAnswer, conclusion: Conclusion | None) -> None:
         job = work.job
         started = time.monotonic()
         async with self._database.transaction() as transaction:
@@ -176,6 +184,18 @@ class AnalyseFace:
                     mask_keys=answer.mask_keys,
                 )
             )
+            if conclusion is not None and job.user_id is not None:
+                await transaction.skin_analyses.save(
+                    NewSkinAnalysis(
+                        id=job.id,
+                        tenant=job.tenant,
+                        user_id=job.user_id,
+                        skin_type=answer.skin.skin_type,
+                        conditions=conclusion.conditions,
+                        skin_score=conclusion.skin_score,
+                        recommended_chapter=conclusion.recommended_chapter,
+                    )
+                )
             analysed = face_analysed(event, answer.model_revision, telemetry.current_traceparent())
             await transaction.outbox.add(to_record(analysed))
             # up to the commit, which can't be timed within itself
@@ -193,6 +213,15 @@ def _understood(delivery: Delivery) -> Event:
     if not isinstance(event.data, UploadReceived):
         raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {TOPIC}.")
     return event
+
+
+def _conclusion(upload: Upload, answer: FaceAnswer) -> Conclusion | None:
+    """What is told to whoever sent a photo for its skin; None for other photos.
+
+    Raises:
+        Rejected: as require_conclusion.
+    """
+    return require_conclusion(answer.skin, answer.report.face.quality) if upload.purpose == "skin" else None
 
 
 def _is_open(job: Job | None) -> TypeGuard[Job]:

@@ -13,6 +13,7 @@ from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis, Job, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.model.skin import SkinReport
 from mien_core.ports import OutboxRow, Record
 from mien_streams.delivery import Delivery
 from tests.makers import face_report, new_upload, skin_report
@@ -22,12 +23,12 @@ REVISION = "face@sha256:0123456789ab"
 ETAG = f"{REVISION}/1"
 
 
-def answer(request: FaceRequest) -> FaceAnswer:
+def answer(request: FaceRequest, skin: SkinReport | None = None) -> FaceAnswer:
     return FaceAnswer(
         model_revision=REVISION,
         etag=ETAG,
         report=face_report(),
-        skin=skin_report(),
+        skin=skin or skin_report(),
         annotated_key=annotated_key(request.upload_id),
         mask_keys={"radiance": mask_key(request.upload_id, "radiance")},
         photo=PhotoFacts(width=640, height=480, pixel_digest="ab" * 32),
@@ -41,13 +42,14 @@ class ScriptedServing:
 
     script: list[BaseException] = field(default_factory=list)
     requests: list[FaceRequest] = field(default_factory=list)
+    skin: SkinReport | None = None
 
     async def analyse(self, request: FaceRequest) -> FaceAnswer:
         """See FaceAnalysis."""
         self.requests.append(request)
         if self.script:
             raise self.script.pop(0)
-        return answer(request)
+        return answer(request, self.skin)
 
 
 def unreachable_for_ever(error: MienError) -> ScriptedServing:

@@ -14,6 +14,7 @@ from mien_core.model.platform import JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import NAME, AnalyseFace
+from tests.makers import skin_report
 from tests.unit.streams.stand_ins import (
     REVISION,
     ScriptedServing,
@@ -49,6 +50,49 @@ async def test_a_photo_becomes_an_analysis() -> None:
     [event] = await emitted(database)
     assert isinstance(event.data, FaceAnalysed)
     assert (str(event.data.job_id), event.data.model_revision) == (begun.id, REVISION)
+
+
+async def test_a_skin_photo_of_a_user_joins_the_users_history() -> None:
+    """Beside the analysis there is a line of what the user is told, under the job's id."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database, user_id="anna", purpose="skin")
+    await AnalyseFace(database, serving).handle(delivery)
+    async with database.reading() as reading:
+        [line] = await reading.skin_analyses.of_user(begun.tenant, "anna")
+    assert line.id == begun.id
+    assert (line.skin_type, line.conditions) == (None, ("dullness",))
+    assert (line.skin_score, line.recommended_chapter) == (79, 5)
+
+
+@pytest.mark.parametrize("fields", [{"purpose": "glam", "user_id": "anna"}, {"purpose": "skin", "user_id": None}])
+async def test_only_skin_photos_of_a_user_do(fields: dict[str, object]) -> None:
+    """Another application's photo, and one without a user, leave no line in anybody's history."""
+    database = MemoryDatabase()
+    begun, delivery = await started(database, **fields)
+    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+    assert database.state.skin_analyses == {}
+
+
+async def test_a_skin_photo_that_shows_no_condition_fails_with_what_to_do() -> None:
+    """Nothing is saved where there is nothing to say; the job's code and detail tell the user how to do better."""
+    database, serving = MemoryDatabase(), ScriptedServing(skin=skin_report({}))
+    begun, delivery = await started(database, user_id="anna", purpose="skin")
+    await AnalyseFace(database, serving).handle(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "skin_not_visible"
+    assert "Hold the camera still." in ended.error.detail
+    assert await analysis(database, begun.upload_id) is None
+    assert database.state.skin_analyses == {}
+
+
+async def test_a_glam_photo_that_shows_no_skin_is_still_analysed() -> None:
+    """The face is what that application asks for."""
+    database, serving = MemoryDatabase(), ScriptedServing(skin=skin_report({}))
+    begun, delivery = await started(database)
+    await AnalyseFace(database, serving).handle(delivery)
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
 
 
 async def test_an_upload_without_a_user_is_its_own_subject() -> None:

@@ -68,7 +68,14 @@ async def test_duplicates_start_it_once() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["uploads/{}/photo", "uploads/{}/annotated.png", "uploads/{}/original.bak", "other/{}/original", "{}"],
+    [
+        "uploads/{}/photo",
+        "uploads/{}/annotated.png",
+        "uploads/{}/masks/acne.png",
+        "uploads/{}/original.bak",
+        "other/{}/original",
+        "{}",
+    ],
 )
 async def test_other_objects_start_nothing(key: str) -> None:
     """Only originals do."""
