@@ -7,9 +7,11 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from mien_api import problems
+from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import glam, health, jobs
+from mien_api.routers import glam, health, jobs, skin
+from mien_api.skin_handlers import SkinHandlers
 
 # what a page in a browser may read besides the body
 EXPOSED_HEADERS = ("X-Request-ID", "Location", "Retry-After", "Preference-Applied", "Server-Timing")
@@ -23,8 +25,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_handlers() as handlers:
-            app.state.handlers = handlers
-            yield
+            with PhotoDoor() as door:
+                app.state.handlers = handlers
+                app.state.skin_handlers = SkinHandlers(handlers, door)
+                yield
 
     app = FastAPI(
         title="mien",
@@ -45,7 +49,7 @@ def create_app(
         expose_headers=list(EXPOSED_HEADERS),
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
-    app.add_middleware(RequestMiddleware)
-    for router in (glam.router, jobs.router, health.router):
+    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
+    for router in (glam.router, skin.router, jobs.router, health.router):
         app.include_router(router)
     return app

@@ -10,7 +10,7 @@ from mien_core.ports import Database
 
 PREFIX = "mien_"
 ALL_SCOPES = "*"
-SCOPES = frozenset({ALL_SCOPES, "glam"})
+SCOPES = frozenset({ALL_SCOPES, "glam", "skin"})
 
 
 def new_api_key(tenant: str, owner: str, scopes: frozenset[str]) -> tuple[NewApiKey, str]:

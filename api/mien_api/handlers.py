@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from mien_api.waiting import wait_for_end
-from mien_core.errors import Conflict, Missing, Rejected
+from mien_core.errors import Conflict, Missing
 from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, original_key
 from mien_core.model.platform import (
     Analysis,
     Caller,
-    Consent,
     Job,
     JobEvent,
     JobKind,
@@ -21,7 +20,7 @@ from mien_core.model.platform import (
     require_owned,
 )
 from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut
-from mien_core.rules.uploads import check_announcement
+from mien_core.rules.uploads import check_announcement, consent_of
 from mien_core.telemetry import current_traceparent
 
 
@@ -58,7 +57,7 @@ class Handlers:
             purpose=purpose,
             content_type=content_type,
             content_length=content_length,
-            consent=_consent(given=consent, required=self.consent_required),
+            consent=consent_of(given=consent, required=self.consent_required),
             expires_in_seconds=self.upload_expires,
         )
         async with self.database.transaction() as transaction:
@@ -143,12 +142,3 @@ class Handlers:
             raise Conflict("upload_not_received", detail)
         async with self.database.transaction() as transaction:
             return await start_analysis(transaction, upload, current_traceparent())
-
-
-def _consent(*, given: bool | None, required: bool) -> Consent:
-    if given:
-        return "given"
-    if required or given is False:
-        detail = "A face is analysed only with the person's consent. Ask for it and send consent: true."
-        raise Rejected("consent_required", detail)
-    return "attested"

@@ -5,6 +5,7 @@ Plain ASGI: Starlette's BaseHTTPMiddleware costs a task and a queue per request.
 
 import logging
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from opentelemetry.trace import SpanKind
@@ -23,20 +24,24 @@ logger = logging.getLogger("mien_api.requests")
 REQUESTS = Counter("mien_http_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("mien_http_request_seconds", "Time to the last byte of an answer.", ["method", "route"])
 
-# No JSON body of this API comes near it; photos go to the object store.
+# No JSON body of this API comes near it; photos go to the object store, or to a path that says how much it takes.
 MAX_BODY_BYTES = 64 * 1024
-
-_TOO_LARGE = f"A request's body may have {MAX_BODY_BYTES:,} bytes. Photos go to the URL that /upload-url gives."
 
 # What asks every few seconds would drown the log.
 _QUIET_PATHS = frozenset({"/api/health", "/metrics"})
 
 
 class RequestMiddleware:
-    """Wraps the whole app; the only place that catches Exception."""
+    """Wraps the whole app; the only place that catches Exception.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is wrapped.
+        body_limits: bytes that a body may have, by path; MAX_BODY_BYTES elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
         self._app = app
+        self._body_limits = body_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -46,7 +51,8 @@ class RequestMiddleware:
         headers = Headers(scope=scope)
         request_id = choose_request_id(headers.get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = _Exchange(self._app, scope, receive, send, request_id)
+        limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
+        exchange = _Exchange(self._app, scope, receive, send, request_id=request_id, body_limit=limit)
         with (
             log_context(request_id=request_id),
             start_span(
@@ -62,12 +68,15 @@ class RequestMiddleware:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, request_id: str, body_limit: int
+    ) -> None:
         self._app = app
         self._scope = scope
         self._receive = receive
         self._send = send
         self._request_id = request_id
+        self._body_limit = body_limit
         self._body_bytes = 0
         self._answered = False
         self.status = 500
@@ -103,12 +112,17 @@ class _Exchange:
 
     def _announces_too_much(self) -> bool:
         announced = Headers(scope=self._scope).get("content-length", "0")
-        return announced.isdecimal() and int(announced) > MAX_BODY_BYTES
+        return announced.isdecimal() and int(announced) > self._body_limit
+
+    def _too_large(self) -> str:
+        photos = self._body_limit > MAX_BODY_BYTES
+        advice = "Send a smaller photo." if photos else "Photos go to the URL that /upload-url gives."
+        return f"A request's body may have {self._body_limit:,} bytes here. {advice}"
 
     async def _refuse(self) -> None:
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         answer = problems.problem(
-            Request(self._scope), "request_too_large", status, _TOO_LARGE, headers={"Connection": "close"}
+            Request(self._scope), "request_too_large", status, self._too_large(), headers={"Connection": "close"}
         )
         await answer(self._scope, self._receive, self._identified_send)
 
@@ -116,9 +130,9 @@ class _Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self._body_bytes += len(message.get("body", b""))
-            if self._body_bytes > MAX_BODY_BYTES:
+            if self._body_bytes > self._body_limit:
                 # FastAPI lets its own exception pass and calls any other, while it reads a body, a bad request
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large())
         return message
 
     async def _identified_send(self, message: Message) -> None:

@@ -35,6 +35,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "serving_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "malformed_json": HTTPStatus.BAD_REQUEST,
+    "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 

@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from mien_core.model.face import NOTICE, Face, Tone
 from mien_core.model.platform import Analysis, Job, JobEvent, JobStatus, Purpose
+from mien_core.model.skin import Condition, SkinReport, SkinType
+from mien_core.rules.skin import conclusion_of
 
 UserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -52,6 +54,21 @@ class ErrorInfo(Schema):
     detail: str
 
 
+class SkinPart(Schema):
+    """What the photo shows of the skin.
+
+    What it can't show is in abstained. skinType is null where nothing decides it, skinScore and recommendedChapter
+    where none of the conditions can be seen.
+    """
+
+    skin_type: SkinType | None
+    conditions: list[Condition]
+    probabilities: dict[Condition, float]
+    abstained: list[Condition]
+    skin_score: int | None
+    recommended_chapter: int | None
+
+
 class AnalysisBody(Schema):
     """The analysis of an upload; a part that doesn't exist (yet) is null."""
 
@@ -62,7 +79,7 @@ class AnalysisBody(Schema):
     model_revision: str | None
     face: Face | None
     tone: Tone | None
-    skin: None = None
+    skin: SkinPart | None
     recommendation: None = None
     annotated_url: str | None
     error: ErrorInfo | None
@@ -101,8 +118,21 @@ def analysis_body(job: Job, analysis: Analysis | None, annotated_url: str | None
         model_revision=analysis.model_revision if analysis else None,
         face=analysis.report.face if analysis else None,
         tone=analysis.report.tone if analysis else None,
+        skin=_skin_part(analysis.skin) if analysis and analysis.skin else None,
         annotated_url=annotated_url,
         error=_error(job),
+    )
+
+
+def _skin_part(report: SkinReport) -> SkinPart:
+    conclusion = conclusion_of(report)
+    return SkinPart(
+        skin_type=report.skin_type,
+        conditions=list(conclusion.conditions) if conclusion else [],
+        probabilities={one.condition: one.probability for one in report.probabilities},
+        abstained=list(report.abstained_conditions),
+        skin_score=conclusion.skin_score if conclusion else None,
+        recommended_chapter=conclusion.recommended_chapter if conclusion else None,
     )
 
 

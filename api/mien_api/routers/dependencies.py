@@ -7,6 +7,7 @@ from fastapi.security import APIKeyHeader
 
 from mien_api.credentials import authenticate, require_scope
 from mien_api.handlers import Handlers
+from mien_api.skin_handlers import SkinHandlers
 from mien_core.model.platform import Caller
 
 # declares the header to OpenAPI; what is in it is judged by authenticate
@@ -26,6 +27,14 @@ async def _handlers(request: Request) -> Handlers:
 UsesHandlers = Annotated[Handlers, Depends(_handlers)]
 
 
+async def _skin_handlers(request: Request) -> SkinHandlers:
+    handlers: SkinHandlers = request.app.state.skin_handlers
+    return handlers
+
+
+UsesSkinHandlers = Annotated[SkinHandlers, Depends(_skin_handlers)]
+
+
 async def _caller(handlers: UsesHandlers, authorization: Annotated[str | None, Security(_AUTHORIZATION)]) -> Caller:
     return await authenticate(handlers.database, authorization)
 
@@ -39,3 +48,11 @@ async def _glam_caller(caller: AnyCaller) -> Caller:
 
 
 GlamCaller = Annotated[Caller, Depends(_glam_caller)]
+
+
+async def _skin_caller(caller: AnyCaller) -> Caller:
+    require_scope(caller, "skin")
+    return caller
+
+
+SkinCaller = Annotated[Caller, Depends(_skin_caller)]

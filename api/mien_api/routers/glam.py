@@ -11,7 +11,7 @@ from mien_api.preferences import wait_seconds
 from mien_api.problems import problem_of_failed_job
 from mien_api.routers.dependencies import GlamCaller, UsesHandlers
 from mien_api.schemas import AnalysisBody, AnalyzeRequest, JobBody, UploadUrl, UploadUrlRequest, analysis_body, job_body
-from mien_core.model.platform import Job, JobStatus
+from mien_api.timing import server_timing
 
 router = APIRouter(tags=["GlamAI"])
 
@@ -64,7 +64,7 @@ async def analyze(
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
     analysis, annotated_url = await handlers.result(job)
     shown = analysis_body(job, analysis, annotated_url)
-    headers["Server-Timing"] = _server_timing(job, (time.perf_counter() - started) * 1000)
+    headers["Server-Timing"] = server_timing(job, started)
     return Response(shown.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
 
 
@@ -73,10 +73,3 @@ async def look(upload_id: UUID, caller: GlamCaller, handlers: UsesHandlers) -> A
     """Look at an upload's analysis, as far as it has come."""
     job, analysis, annotated_url = await handlers.look(caller, str(upload_id))
     return analysis_body(job, analysis, annotated_url)
-
-
-def _server_timing(job: Job, total: float) -> str:
-    """Say where the time went (W3C Server-Timing), in milliseconds; only a job that this call started fits into it."""
-    hops = job.timings if job.status is JobStatus.COMPLETED else {}
-    entries = [*hops.items(), ("total", total)]
-    return ", ".join(f"{name};dur={duration:.1f}" for name, duration in entries)

@@ -66,14 +66,14 @@ class Platform:
         await self.object_store.put(original_key(upload_id), b"jpeg", "image/jpeg")
         return upload_id
 
-    async def complete(self, job_id: str) -> None:
-        """Do what streams would."""
+    async def complete(self, job_id: str, **fields: object) -> None:
+        """Do what streams would; fields are the analysis' own."""
         async with self.database.transaction() as transaction:
             job = await transaction.jobs.get(job_id)
             assert job is not None
             upload = await transaction.uploads.get(job.upload_id)
             assert upload is not None
-            await transaction.analyses.save(new_analysis(upload, job_id))
+            await transaction.analyses.save(new_analysis(upload, job_id, **fields))
             await transaction.jobs.change(job_id, JobStatus.COMPLETED, timings={"outbox": 2.0, "serving": 80.0})
 
     async def fail(self, job_id: str, code: str) -> None:

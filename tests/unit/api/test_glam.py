@@ -8,6 +8,7 @@ import pytest
 
 from mien_core.model.keys import original_key
 from mien_core.model.platform import UploadState
+from tests.makers import skin_report
 from tests.unit.api.conftest import NOW_HEADERS, Platform
 
 
@@ -145,11 +146,41 @@ async def test_a_waiting_analyze_is_woken_by_the_end(client: httpx.AsyncClient, 
     assert set(body["face"]) == {"boundingBox", "confidence", "faceCount", "landmarks", "pose", "quality"}
     assert set(body["tone"]) == {"ita", "class", "monk", "undertone"}
     assert body["tone"]["monk"] == {"tone": 4, "deltaE": 2.1}
-    assert (body["skin"], body["recommendation"]) == (None, None)
+    assert body["skin"] == {
+        "skinType": None,
+        "conditions": ["dullness"],
+        "probabilities": dict.fromkeys(body["skin"]["probabilities"], 0.2) | {"dullness": 0.61},
+        "abstained": ["blackheads"],
+        "skinScore": 79,
+        "recommendedChapter": 5,
+    }
+    assert len(body["skin"]["probabilities"]) == 7
+    assert body["recommendation"] is None
     assert body["notice"] == "An appearance measure, not a diagnosis."
     assert body["annotatedUrl"].startswith("memory://")
     assert "serving;dur=80.0" in answer.headers["Server-Timing"]
     assert (await client.get(f"/look/{upload_id}")).json()["face"] == body["face"]
+
+
+async def test_an_analysis_of_hidden_skin_has_no_score(client: httpx.AsyncClient, platform: Platform) -> None:
+    """A photo that shows none of the conditions has neither a perfect score nor a chapter."""
+    upload_id = await platform.uploaded(client)
+    job_id = (await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)).json()["id"]
+    await platform.complete(job_id, skin=skin_report({}))
+    skin = (await client.get(f"/look/{upload_id}")).json()["skin"]
+    assert (skin["skinScore"], skin["recommendedChapter"], skin["conditions"]) == (None, None, [])
+    assert len(skin["abstained"]) == 8
+
+
+async def test_an_analysis_from_before_skin_was_measured_has_no_skin(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    """Its other parts are shown as they were."""
+    upload_id = await platform.uploaded(client)
+    job_id = (await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)).json()["id"]
+    await platform.complete(job_id, skin=None, etag=None, mask_keys={})
+    look = (await client.get(f"/look/{upload_id}")).json()
+    assert (look["skin"], look["face"]["faceCount"]) == (None, 1)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,16 @@ from mien_core.errors import Unavailable
 from mien_core.ports import Record
 from tests.unit.api.conftest import Platform
 
+PATHS = {
+    "/upload-url",
+    "/analyze",
+    "/look/{upload_id}",
+    "/v1/analyze/skin",
+    "/v1/analyze/skin/{analysis_id}",
+    "/jobs/{job_id}",
+    "/api/health",
+}
+
 
 async def test_a_well_formed_request_id_is_kept(client: httpx.AsyncClient) -> None:
     """The client's id comes back on the answer."""
@@ -160,8 +170,11 @@ async def test_health_notices_a_database_that_is_away(platform: Platform) -> Non
 async def test_the_contract_is_published(client: httpx.AsyncClient) -> None:
     """OpenAPI lists the operations and their credential; the human docs are there."""
     document = (await client.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/upload-url", "/analyze", "/look/{upload_id}", "/jobs/{job_id}", "/api/health"}
+    assert set(document["paths"]) == PATHS
     assert document["paths"]["/analyze"]["post"]["security"]
+    form = document["paths"]["/v1/analyze/skin"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert form["schema"]["required"] == ["image"]
+    assert "dark_circles" in document["components"]["schemas"]["MetricsBody"]["properties"]
     assert (await client.get("/api/docs")).status_code == 200
 
 

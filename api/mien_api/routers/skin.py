@@ -1,0 +1,147 @@
+"""Skin Chapters: send a photo, get what it shows of the skin."""
+
+import time
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from mien_api.forms import OVERHEAD_BYTES, read_form
+from mien_api.preferences import wait_seconds
+from mien_api.problems import problem, problem_of_failed_job
+from mien_api.routers.dependencies import SkinCaller, UsesSkinHandlers
+from mien_api.schemas import UserId
+from mien_api.skin_handlers import SkinHandlers
+from mien_api.skin_schemas import SkinAnalysisBody, SkinForm, SkinJobBody, skin_analysis_body, skin_job_body
+from mien_api.timing import server_timing
+from mien_core.errors import Conflict, Rejected
+from mien_core.model.platform import Caller, Job, JobError, JobStatus
+from mien_core.rules.uploads import MAX_BYTES
+
+PATH: Final = "/v1/analyze/skin"
+MAX_BODY_BYTES: Final = MAX_BYTES + OVERHEAD_BYTES
+
+DEFAULT_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 120.0
+
+_INVALID_IMAGE: Final = (400, "Invalid image format")
+# Statuses and details that the contract fixes; what to do then stands in advice.
+_FIXED: Final = {
+    "not_an_image": _INVALID_IMAGE,
+    "unsupported_image_format": _INVALID_IMAGE,
+    "truncated_image": _INVALID_IMAGE,
+    "image_too_complex": _INVALID_IMAGE,
+    "metadata_too_large": _INVALID_IMAGE,
+    "no_face": (400, "No face detected in the image"),
+    "photo_too_large": (413, "The image is too large"),
+}
+
+_FORM: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP, 10 MB"},
+                        "user_id": {"type": "string", "description": "whose history the result is saved to"},
+                        "consent": {"type": "boolean", "description": "the person in the photo agreed"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+router = APIRouter(tags=["Skin Chapters"])
+
+
+@router.post(
+    PATH,
+    response_model=SkinAnalysisBody,
+    responses={202: {"model": SkinJobBody, "description": "Not ready within the wait; Location is the job."}},
+    openapi_extra=_FORM,
+)
+async def analyze_skin(
+    request: Request,
+    caller: SkinCaller,
+    handlers: UsesSkinHandlers,
+    user_id: Annotated[UserId | None, Query(description="as the form's field")] = None,
+    prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
+) -> Response:
+    """Analyse the skin of the face in a photo."""
+    started = time.perf_counter()
+    wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    # read in here, so that nobody without a credential makes the process take a photo in
+    form = await _form(request, user_id)
+    try:
+        job = await handlers.analyse(caller, form.image, user_id=form.user_id, consent=form.consent, wait_seconds=wait)
+    except Rejected as error:
+        if error.code not in _FIXED:
+            raise
+        return _refusal(request, JobError(error.code, error.detail))
+    answer = await _answer(request, caller, handlers, job)
+    if prefer:
+        answer.headers["Preference-Applied"] = f"wait={wait:g}"
+    if job.status is JobStatus.COMPLETED:
+        answer.headers["Server-Timing"] = server_timing(job, started)
+    return answer
+
+
+@router.get(
+    PATH + "/{analysis_id}",
+    response_model=SkinAnalysisBody,
+    responses={202: {"model": SkinJobBody, "description": "Not ready yet; Location is the job."}},
+)
+async def get_skin_analysis(
+    request: Request, analysis_id: UUID, caller: SkinCaller, handlers: UsesSkinHandlers
+) -> Response:
+    """Look at an analysis: what POST would answer now."""
+    return await _answer(request, caller, handlers, await handlers.find(caller, str(analysis_id)))
+
+
+async def _form(request: Request, user_id: str | None) -> SkinForm:
+    """The form, with the user of the query where the form names none.
+
+    Raises:
+        RequestValidationError: with what is missing, wrong or contradictory.
+        Rejected: malformed_form.
+    """
+    read = await read_form(request)
+    texts = {name: text for name, text in read.fields.items() if name != "image"}
+    try:
+        form = SkinForm.model_validate({**texts, **{name: read.files[name] for name in read.files if name == "image"}})
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+    if user_id is None:
+        return form
+    if form.user_id not in {None, user_id}:
+        contradiction = {"type": "value_error", "loc": ("body", "user_id"), "msg": "Query and form name another user"}
+        raise RequestValidationError([contradiction])
+    return form.model_copy(update={"user_id": user_id})
+
+
+async def _answer(request: Request, caller: Caller, handlers: SkinHandlers, job: Job) -> Response:
+    """The job's end, or the job where it has none yet."""
+    if not job.status.ended:
+        body = skin_job_body(job, await handlers.steps(caller, job))
+        headers = {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
+        return Response(body.model_dump_json(), 202, headers, media_type="application/json")
+    if job.error is not None:
+        return _refusal(request, job.error, analysis_id=job.id)
+    if job.status is JobStatus.CANCELLED:
+        raise Conflict("analysis_cancelled", "The analysis was cancelled. Send the photo again to have it analysed.")
+    shown = skin_analysis_body(job, await handlers.result(job))
+    return Response(shown.model_dump_json(), media_type="application/json")
+
+
+def _refusal(request: Request, error: JobError, **members: Any) -> Response:
+    if error.code not in _FIXED:
+        return problem_of_failed_job(request, error, **members)
+    status, detail = _FIXED[error.code]
+    return problem(request, error.code, status, detail, advice=error.detail, **members)
