@@ -1,6 +1,7 @@
 """Serving as streams sees it: a port, and its adapter over HTTP."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, Self
 
@@ -43,6 +44,17 @@ class FaceAnalysis(Protocol):
             ServingFault: a bug in serving.
         """
 
+    async def analyse_unless(self, request: FaceRequest, etag: str) -> FaceAnswer | None:
+        """Analyse the face of one photo, unless there is an answer about the same pixels already.
+
+        Args:
+            request: which photo, and for whom.
+            etag: of the answer that is there; None comes back where serving would say the same again.
+
+        Raises:
+            Rejected, Missing, Unavailable, ServingFault: as analyse.
+        """
+
 
 class HttpFaceAnalysis:
     """Meets FaceAnalysis at a Ray Serve router's address. An async context manager."""
@@ -65,18 +77,36 @@ class HttpFaceAnalysis:
 
     async def analyse(self, request: FaceRequest) -> FaceAnswer:
         """See FaceAnalysis."""
+        status, body, retry_after = await self._post(request, {})
+        if status == HTTPStatus.OK:
+            return _answer(body)
+        raise _error(status, body, retry_after)
+
+    async def analyse_unless(self, request: FaceRequest, etag: str) -> FaceAnswer | None:
+        """See FaceAnalysis."""
+        status, body, retry_after = await self._post(request, {"If-None-Match": f'"{etag}"'})
+        if status == HTTPStatus.NOT_MODIFIED:
+            return None
+        if status == HTTPStatus.OK:
+            return _answer(body)
+        raise _error(status, body, retry_after)
+
+    async def _post(self, request: FaceRequest, headers: Mapping[str, str]) -> tuple[int, bytes, float]:
+        """Status, body and the seconds that it advises to wait."""
         if self._session is None:
             raise RuntimeError("HttpFaceAnalysis is used outside of its async with")
         traceparent = current_traceparent()
-        headers = {"Content-Type": "application/json"} | ({"traceparent": traceparent} if traceparent else {})
+        headers = {
+            "Content-Type": "application/json",
+            **({"traceparent": traceparent} if traceparent else {}),
+            **headers,
+        }
         try:
             async with self._session.post(self._url, data=request.model_dump_json(), headers=headers) as response:
                 body = await response.read()
         except (TimeoutError, aiohttp.ClientError) as error:
             raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
-        if response.status == HTTPStatus.OK:
-            return _answer(body)
-        raise _error(response.status, body, _retry_after(response.headers.get("Retry-After")))
+        return response.status, body, _retry_after(response.headers.get("Retry-After"))
 
 
 def _answer(body: bytes) -> FaceAnswer:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.events import TOPICS as EVENT_TOPICS
 from mien_core.ports import Database
-from mien_core.settings import KafkaSettings, PostgresSettings, ServiceSettings, ServingSettings
+from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings, ServiceSettings, ServingSettings
 from mien_streams.agent import Agent, AgentOptions
 from mien_streams.app import Role
 from mien_streams.delivery import Handler
@@ -66,6 +67,7 @@ class AnalyseFaceSettings(StreamsSettings):
     """What the role analyse-face needs besides."""
 
     serving: ServingSettings
+    s3: S3Settings = S3Settings()
 
 
 @contextlib.asynccontextmanager
@@ -78,9 +80,12 @@ async def built(names: Collection[RoleName], settings: StreamsSettings) -> Async
             publisher = await stack.enter_async_context(KafkaEventPublisher(settings.kafka))
             roles.append(Relay(database, publisher))
         if RoleName.ANALYSE_FACE in names:
-            serving = HttpFaceAnalysis(_serving(settings), connections=settings.streams.concurrency)
+            own = _analyse_face(settings)
+            serving = HttpFaceAnalysis(own.serving, connections=settings.streams.concurrency)
             await stack.enter_async_context(serving)
-            roles.append(_agent(analyse_face.TOPIC, AnalyseFace(database, serving), database, settings))
+            object_store = S3ObjectStore(own.s3)
+            stack.push_async_callback(object_store.close)
+            roles.append(_agent(analyse_face.TOPIC, AnalyseFace(database, serving, object_store), database, settings))
         if RoleName.S3_NOTIFICATIONS in names:
             roles.append(_agent(s3_notifications.TOPIC, S3Notifications(database), database, settings))
         yield roles
@@ -91,10 +96,10 @@ def settings_class(names: Collection[RoleName]) -> type[StreamsSettings]:
     return AnalyseFaceSettings if RoleName.ANALYSE_FACE in names else StreamsSettings
 
 
-def _serving(settings: StreamsSettings) -> ServingSettings:
+def _analyse_face(settings: StreamsSettings) -> AnalyseFaceSettings:
     if not isinstance(settings, AnalyseFaceSettings):
         raise TypeError("The role analyse-face needs AnalyseFaceSettings; settings_class tells.")
-    return settings.serving
+    return settings
 
 
 def _agent(topic: str, handler: Handler, database: Database, settings: StreamsSettings) -> Agent:

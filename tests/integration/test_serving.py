@@ -53,9 +53,10 @@ class Platform:
         await self.store.put(original_key(upload_id), data, "image/jpeg")
         return upload_id
 
-    async def ask(self, upload_id: str, **more: str) -> httpx.Response:
+    async def ask(self, upload_id: str, etag: str | None = None, **more: str) -> httpx.Response:
         body = {"upload_id": upload_id, "photo_key": photo_key(upload_id), "subject": upload_id, **more}
-        return await self.http.post("/v1/face", json=body)
+        headers = {} if etag is None else {"If-None-Match": etag}
+        return await self.http.post("/v1/face", json=body, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,10 @@ async def test_a_face_is_answered(platform: Platform, revisions: Sequence[Revisi
     assert answer.report.face.face_count == 1
     box = answer.report.face.bounding_box
     assert 0.25 < box.left + box.width / 2 < 0.6
-    assert (await platform.store.get(annotated_key(upload_id))).startswith(b"\x89PNG")
+    assert response.headers["etag"] == f'"{answer.etag}"'
+    for key in (annotated_key(upload_id), *answer.mask_keys.values()):
+        assert (await platform.store.get(key)).startswith(b"\x89PNG")
+    assert {measure.name for measure in answer.skin.measures} == set(answer.mask_keys)
     assert await platform.store.head(photo_key(upload_id))
     assert await platform.store.head(original_key(upload_id)) is None
 
@@ -122,6 +126,21 @@ async def test_the_second_call_uses_the_kept_photo(platform: Platform) -> None:
     first, second = [FaceAnswer.model_validate_json((await platform.ask(upload_id)).content) for _ in range(2)]
     assert second.report == first.report
     assert second.photo == first.photo
+
+
+async def test_an_answer_that_is_known_is_confirmed_without_a_replica(
+    platform: Platform, revisions: Sequence[Revision]
+) -> None:
+    """304 under the etag of the revision that would answer, even for a photo that no replica could find any more."""
+    upload_id = await platform.upload(jpeg_bytes(astronaut()))
+    etag = (await platform.ask(upload_id)).headers["etag"]
+    confirmed = await platform.ask(str(uuid4()), etag)
+    assert (confirmed.status_code, confirmed.content, confirmed.headers["etag"]) == (304, b"", etag)
+    assert (await platform.ask(upload_id, etag.replace(revisions[0].name, revisions[1].name))).status_code == 200
+    assert (await platform.ask(upload_id, '"something else"')).status_code == 200
+    assert_problem(
+        await platform.ask(str(uuid4()), etag, revision="face@sha256:000000000000"), 404, "revision_not_found"
+    )
 
 
 async def test_no_face(platform: Platform) -> None:

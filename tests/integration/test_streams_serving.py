@@ -94,6 +94,29 @@ async def test_the_answer_comes_back_as_it_is(server: Server, serving: HttpFaceA
     assert traceparent.startswith("00-0af7651916cd43dd8448eb211c80319c-")
 
 
+async def test_an_answer_that_is_there_already_is_asked_for_by_its_etag(
+    server: Server, serving: HttpFaceAnalysis
+) -> None:
+    """The etag goes along quoted; 304 is no answer but the old one, anything else is what it always is."""
+    seen: list[str | None] = []
+
+    async def not_modified(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers.get("If-None-Match"))
+        return web.Response(status=304)
+
+    server.respond = not_modified
+    assert await serving.analyse_unless(REQUEST, ANSWER.etag) is None
+    assert seen == [f'"{ANSWER.etag}"']
+    with pytest.raises(Unavailable, match="serving_unavailable"):
+        await serving.analyse(REQUEST)
+    assert seen[1:] == [None]
+    server.respond = server.answer
+    assert await serving.analyse_unless(REQUEST, "another") == ANSWER
+    server.has_problem(422, "no_face")
+    with pytest.raises(Rejected, match="no_face"):
+        await serving.analyse_unless(REQUEST, "another")
+
+
 async def test_verdicts_keep_their_codes(server: Server, serving: HttpFaceAnalysis) -> None:
     """422 is Rejected and 404 is Missing, with code and detail."""
     server.has_problem(422, "no_face")

@@ -13,13 +13,15 @@ from mien_core import telemetry
 from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.events import Event, UploadReceived, face_analysed, from_record, job_failed, to_record
 from mien_core.model.keys import photo_key
-from mien_core.model.platform import Job, JobError, JobStatus, NewAnalysis, NewSkinAnalysis, Upload
+from mien_core.model.platform import Analysis, Job, JobError, JobStatus, NewAnalysis, NewSkinAnalysis, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.ports import Database, Transaction
+from mien_core.ports import Database, ObjectStore, Transaction
 from mien_core.rules.skin import Conclusion, require_conclusion
 from mien_streams.delivery import Delivery
 from mien_streams.retry import backoff
+from mien_streams.reuse import Reuse
 from mien_streams.serving import FaceAnalysis
+from mien_streams.timing import since
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +36,14 @@ INTERNAL_ERROR = JobError(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A job that has begun: by when it must end (monotonic seconds), and the milliseconds spent by hop so far."""
+    """A job that has begun: by when it must end (monotonic seconds), and the milliseconds spent by hop so far.
+
+    earlier is what the tenant was told of the same pixels before.
+    """
 
     job: Job
     upload: Upload
+    earlier: Analysis | None
     deadline: float
     timings: dict[str, float]
 
@@ -50,9 +56,9 @@ class AnalyseFace:
 
     name = NAME
 
-    def __init__(self, database: Database, serving: FaceAnalysis) -> None:
+    def __init__(self, database: Database, serving: FaceAnalysis, object_store: ObjectStore) -> None:
         self._database = database
-        self._serving = serving
+        self._serving = Reuse(serving, object_store)
 
     async def handle(self, delivery: Delivery) -> None:
         """See Handler."""
@@ -92,12 +98,13 @@ class AnalyseFace:
                 return None
             job = await reading.jobs.get(str(event.data.job_id))
             upload = await reading.uploads.get(str(event.data.upload_id))
+            earlier = await _earlier(reading, upload)
             now = await reading.now()
         # an erasure takes an upload and its job together, perhaps between the two reads
         if not _is_open(job) or upload is None:
             return None
-        timings["begin"] = _since(started)
-        return _Work(job, upload, started + (job.deadline_at - now).total_seconds(), timings)
+        timings["begin"] = since(started)
+        return _Work(job, upload, earlier, started + (job.deadline_at - now).total_seconds(), timings)
 
     async def _do(self, event: Event, work: _Work) -> None:
         """Ask serving, and meanwhile note that the job is under way; then save what came of it."""
@@ -146,7 +153,7 @@ class AnalyseFace:
         for pause in backoff():
             try:
                 async with asyncio.timeout(max(0.0, work.deadline - time.monotonic())):
-                    answer = await self._serving.analyse(request)
+                    answer = await self._serving.analyse(request, work.earlier)
             except TimeoutError:
                 break
             except Unavailable as error:
@@ -157,7 +164,7 @@ class AnalyseFace:
                 logger.warning("Serving is away, so the job waits %.1f s: %s", wait, error)
                 await asyncio.sleep(wait)
             else:
-                work.timings["serving"] = _since(started)
+                work.timings["serving"] = since(started)
                 work.timings.update({f"serving.{step}": taken for step, taken in answer.timings.items()})
                 return answer
         detail = f"No answer by the job's deadline. {last.detail} Upload the photo again later."
@@ -199,7 +206,7 @@ class AnalyseFace:
             analysed = face_analysed(event, answer.model_revision, telemetry.current_traceparent())
             await transaction.outbox.add(to_record(analysed))
             # up to the commit, which can't be timed within itself
-            work.timings["commit"] = _since(started)
+            work.timings["commit"] = since(started)
             await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=work.timings)
 
     async def _fail(self, event: Event, work: _Work, error: JobError) -> None:
@@ -213,6 +220,13 @@ def _understood(delivery: Delivery) -> Event:
     if not isinstance(event.data, UploadReceived):
         raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {TOPIC}.")
     return event
+
+
+async def _earlier(reading: Transaction, upload: Upload | None) -> Analysis | None:
+    """What the tenant, and nobody else, was told of the same pixels, where they are known before serving sees them."""
+    if upload is None or upload.pixel_digest is None:
+        return None
+    return await reading.analyses.newest_of_pixels(upload.tenant, upload.pixel_digest, besides=upload.id)
 
 
 def _conclusion(upload: Upload, answer: FaceAnswer) -> Conclusion | None:
@@ -264,7 +278,3 @@ async def _end_failed(transaction: Transaction, event: Event, error: JobError, t
 def _milliseconds(earlier: datetime, later: datetime) -> float:
     # never negative: the two may come from two machines' clocks
     return max(0.0, (later - earlier).total_seconds() * 1000)
-
-
-def _since(started: float) -> float:
-    return (time.monotonic() - started) * 1000

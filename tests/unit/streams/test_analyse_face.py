@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import MienError, Missing, Rejected, Unavailable
 from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
 from mien_core.model.platform import JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import NAME, AnalyseFace
+from mien_streams.serving import FaceAnalysis
 from tests.makers import skin_report
 from tests.unit.streams.stand_ins import (
     REVISION,
@@ -28,6 +30,13 @@ from tests.unit.streams.stand_ins import (
     unreachable_for_ever,
 )
 
+
+def analyse_face(
+    database: MemoryDatabase, serving: FaceAnalysis, object_store: MemoryObjectStore | None = None
+) -> AnalyseFace:
+    return AnalyseFace(database, serving, object_store or MemoryObjectStore())
+
+
 AWAY = Unavailable("serving_unavailable", "The model serving can't be used: it is away.", retry_after=0.0)
 
 
@@ -35,7 +44,7 @@ async def test_a_photo_becomes_an_analysis() -> None:
     """Analysis, completed job and FaceAnalysed are there, and serving was asked by key."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database, user_id="anna")
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
 
     assert serving.requests == [
         FaceRequest(
@@ -56,7 +65,7 @@ async def test_a_skin_photo_of_a_user_joins_the_users_history() -> None:
     """Beside the analysis there is a line of what the user is told, under the job's id."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database, user_id="anna", purpose="skin")
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     async with database.reading() as reading:
         [line] = await reading.skin_analyses.of_user(begun.tenant, "anna")
     assert line.id == begun.id
@@ -69,7 +78,7 @@ async def test_only_skin_photos_of_a_user_do(fields: dict[str, object]) -> None:
     """Another application's photo, and one without a user, leave no line in anybody's history."""
     database = MemoryDatabase()
     begun, delivery = await started(database, **fields)
-    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    await analyse_face(database, ScriptedServing()).handle(delivery)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
     assert database.state.skin_analyses == {}
 
@@ -78,7 +87,7 @@ async def test_a_skin_photo_that_shows_no_condition_fails_with_what_to_do() -> N
     """Nothing is saved where there is nothing to say; the job's code and detail tell the user how to do better."""
     database, serving = MemoryDatabase(), ScriptedServing(skin=skin_report({}))
     begun, delivery = await started(database, user_id="anna", purpose="skin")
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     ended = await job(database, begun.id)
     assert ended.error is not None
     assert ended.error.code == "skin_not_visible"
@@ -91,7 +100,7 @@ async def test_a_glam_photo_that_shows_no_skin_is_still_analysed() -> None:
     """The face is what that application asks for."""
     database, serving = MemoryDatabase(), ScriptedServing(skin=skin_report({}))
     begun, delivery = await started(database)
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
 
 
@@ -99,7 +108,7 @@ async def test_an_upload_without_a_user_is_its_own_subject() -> None:
     """A rollout's weights then fall on uploads, not all on one nobody."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database)
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert serving.requests[0].subject == begun.upload_id
 
 
@@ -113,7 +122,7 @@ async def test_every_hop_is_timed() -> None:
         published_at=event_time + timedelta(milliseconds=40),
         consumed_at=event_time + timedelta(milliseconds=45),
     )
-    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    await analyse_face(database, ScriptedServing()).handle(delivery)
     timings = (await job(database, begun.id)).timings
     assert list(timings) == [
         "outbox",
@@ -136,7 +145,7 @@ async def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
     database = MemoryDatabase()
     begun, delivery = await started(database)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    await AnalyseFace(database, ScriptedServing()).handle(replace(delivery, published_at=long_ago))
+    await analyse_face(database, ScriptedServing()).handle(replace(delivery, published_at=long_ago))
     assert (await job(database, begun.id)).timings["outbox"] == 0
 
 
@@ -144,7 +153,7 @@ async def test_the_job_goes_through_processing() -> None:
     """Whoever watches sees created, processing, completed, and each once."""
     database = MemoryDatabase()
     begun, delivery = await started(database)
-    await AnalyseFace(database, ScriptedServing()).handle(delivery)
+    await analyse_face(database, ScriptedServing()).handle(delivery)
     async with database.transaction() as transaction:
         steps = [event.status for event in await transaction.jobs.events(begun.id)]
     assert steps == [JobStatus.CREATED, JobStatus.PROCESSING, JobStatus.COMPLETED]
@@ -154,7 +163,7 @@ async def test_an_event_twice_is_handled_once() -> None:
     """A repeat asks serving nothing and emits nothing."""
     database, serving = MemoryDatabase(), ScriptedServing()
     _, delivery = await started(database)
-    handler = AnalyseFace(database, serving)
+    handler = analyse_face(database, serving)
     await handler.handle(delivery)
     await handler.handle(delivery)
     assert len(serving.requests) == 1
@@ -165,7 +174,7 @@ async def test_an_event_twice_at_once_has_one_outcome() -> None:
     """Both may ask serving, one of them saves."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database)
-    handler = AnalyseFace(database, serving)
+    handler = analyse_face(database, serving)
     await asyncio.gather(handler.handle(delivery), handler.handle(delivery))
     assert len(await emitted(database)) == 1
     async with database.transaction() as transaction:
@@ -179,7 +188,7 @@ async def test_a_repeat_after_a_crash_goes_on() -> None:
     begun, delivery = await started(database)
     async with database.transaction() as transaction:
         await transaction.jobs.change(begun.id, JobStatus.PROCESSING)
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
 
 
@@ -189,7 +198,7 @@ async def test_a_cancelled_job_is_left_alone() -> None:
     begun, delivery = await started(database)
     async with database.transaction() as transaction:
         await transaction.jobs.change(begun.id, JobStatus.CANCELLED)
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert serving.requests == []
     assert await emitted(database) == []
 
@@ -206,7 +215,7 @@ async def test_a_job_that_is_cancelled_meanwhile_stays_cancelled(verdict: Reject
                 await transaction.jobs.change(begun.id, JobStatus.CANCELLED)
             return await super().analyse(request)
 
-    await AnalyseFace(database, CancellingServing([verdict] if verdict else [])).handle(delivery)
+    await analyse_face(database, CancellingServing([verdict] if verdict else [])).handle(delivery)
     assert (await job(database, begun.id)).status is JobStatus.CANCELLED
     assert await analysis(database, begun.upload_id) is None
     assert await emitted(database) == []
@@ -215,7 +224,7 @@ async def test_a_job_that_is_cancelled_meanwhile_stays_cancelled(verdict: Reject
 async def test_a_job_that_is_gone_is_no_error() -> None:
     """An erasure may take the job while its event is under way."""
     database, serving = MemoryDatabase(), ScriptedServing()
-    await AnalyseFace(database, serving).handle(delivered(to_record(upload_received(some_id(), some_id()))))
+    await analyse_face(database, serving).handle(delivered(to_record(upload_received(some_id(), some_id()))))
     assert serving.requests == []
 
 
@@ -226,7 +235,7 @@ async def test_a_verdict_ends_the_job_with_its_code(verdict: MienError) -> None:
     """What can't be retried fails at once: code and detail are serving's, JobFailed goes out, no dead letter."""
     database, serving = MemoryDatabase(), ScriptedServing([verdict])
     begun, delivery = await started(database)
-    await Edge(database, AnalyseFace(database, serving)).process(delivery)
+    await Edge(database, analyse_face(database, serving)).process(delivery)
     ended = await job(database, begun.id)
     assert ended.status is JobStatus.FAILED
     assert ended.error is not None
@@ -244,7 +253,7 @@ async def test_serving_away_for_a_while_is_waited_for() -> None:
     """The same delivery is tried again until it is answered."""
     database, serving = MemoryDatabase(), ScriptedServing([AWAY, AWAY])
     begun, delivery = await started(database)
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert len(serving.requests) == 3
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
 
@@ -260,7 +269,7 @@ async def test_serving_away_until_the_deadline_fails_the_job() -> None:
     begun, delivery = await started(database)
     await _with_deadline_in(database, begun.id, 0.5)
     before = time.monotonic()
-    await AnalyseFace(database, serving).handle(delivery)
+    await analyse_face(database, serving).handle(delivery)
     assert time.monotonic() - before < 1.5
     ended = await job(database, begun.id)
     assert ended.error is not None
@@ -279,7 +288,7 @@ async def test_an_answer_that_never_comes_fails_the_job_at_its_deadline() -> Non
             await asyncio.Event().wait()
             return await super().analyse(request)
 
-    await AnalyseFace(database, HangingServing()).handle(delivery)
+    await analyse_face(database, HangingServing()).handle(delivery)
     ended = await job(database, begun.id)
     assert ended.error is not None
     assert ended.error.code == "serving_unavailable"
@@ -289,7 +298,7 @@ async def test_a_bug_fails_the_job_and_keeps_the_message() -> None:
     """internal_error for the client, the raw bytes in dead_letters for us, both or neither."""
     database, serving = MemoryDatabase(), ScriptedServing([ZeroDivisionError("oops")])
     begun, delivery = await started(database)
-    await Edge(database, AnalyseFace(database, serving)).process(delivery)
+    await Edge(database, analyse_face(database, serving)).process(delivery)
     ended = await job(database, begun.id)
     assert ended.error is not None
     assert ended.error.code == "internal_error"
@@ -304,4 +313,4 @@ async def test_another_fact_on_the_topic_is_malformed() -> None:
     database = MemoryDatabase()
     wrong = to_record(face_analysed(upload_received(some_id(), some_id()), REVISION))
     with pytest.raises(Rejected, match="malformed_event"):
-        await AnalyseFace(database, ScriptedServing()).handle(delivered(wrong))
+        await analyse_face(database, ScriptedServing()).handle(delivered(wrong))
