@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api_start, bench_skin, face, face_peer, selfie, tflite
+from bench import api_start, bench_skin, face, face_peer, selfie, skin_chapters, tflite
 from mien_local.home import Home
 from mien_local.state import PartState
 from mien_local.supervisor import running
@@ -23,6 +23,7 @@ def main() -> None:
     os.environ[ROLES_SETTING] = selfie.ROLES
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder, running(Home(Path(folder)), _show) as platform:
         selfie.run(platform.environment)
+        skin_chapters.run(platform.environment)
         api_start.run(platform.environment)
     face.run()
     tflite.run()

@@ -28,7 +28,8 @@ COUNTED = 50
 TOTAL_LIMIT_MS = 400.0
 PIPELINE_LIMIT_MS = 40.0
 
-# What is not the pipeline's: decoding, inference, measures and annotation (depict: skin, annotated picture and masks).
+# What is not the pipeline's: decoding, inference, measures; and skin, masks and annotation, which run beside each other
+# and have their wall time in depict.
 ENGINE_STEPS = ("serving.decode", "serving.detect", "serving.mesh", "serving.measures", "serving.depict")
 
 
