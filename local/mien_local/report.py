@@ -10,6 +10,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mien_local import words
+
+_BAR_CELLS = 24
+_ONE_HALF = 0.5
+
 # The ten tones of the Monk Skin Tone scale.
 _MONK = (
     "#f6ede4",
@@ -37,8 +42,15 @@ def show(
     face = analysis.get("face")
     if face:
         parts += [_face(face), Text(), _quality(face["quality"]), Text()]
-    parts += [_tone(analysis.get("tone")), Text(), _times(timings, calls)]
-    title = f"Face report · {analysis.get('modelRevision') or 'unknown model'}"
+    parts += [_tone(analysis.get("tone")), Text()]
+    skin = analysis.get("skin")
+    if skin:
+        parts += [_skin(skin), Text(), *_conditions(skin), Text()]
+    parts.append(_times(timings, calls))
+    kind = "Face and skin report" if skin else "Face report"
+    title = " · ".join(
+        part for part in (kind, analysis.get("photo"), analysis.get("modelRevision") or "unknown model") if part
+    )
     console.print(Panel(Group(*parts), title=escape(title), title_align="left", padding=(1, 2)))
     if picture is not None:
         console.print(f"annotated picture: {escape(str(picture))}", soft_wrap=True)
@@ -88,6 +100,45 @@ def _tone(tone: Mapping[str, Any] | None) -> RenderableType:
         "tone", swatch + Text(words + f"{str(tone['class']).replace('_', ' ')}, {tone['undertone']} undertone")
     )
     return table
+
+
+def _skin(skin: Mapping[str, Any]) -> RenderableType:
+    table = _facts()
+    score, chapter = skin["skinScore"], skin["recommendedChapter"]
+    table.add_row("skin", escape(skin["skinType"] or "the photo doesn't show a type"))
+    basis = f"from {len(skin['probabilities'])} of {len(skin['probabilities']) + len(skin['abstained'])} conditions"
+    table.add_row("score", "the photo doesn't show enough for one" if score is None else f"{score} of 100, {basis}")
+    if chapter is not None:
+        table.add_row("chapter", escape(words.chapter(int(chapter))))
+    return table
+
+
+def _conditions(skin: Mapping[str, Any]) -> list[RenderableType]:
+    """The conditions as bars with a line at one half, the most probable first; then what wasn't judged, and why."""
+    table = Table(title="conditions", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("condition")
+    table.add_column("probability")
+    table.add_column("", justify="right")
+    for condition, probability in sorted(skin["probabilities"].items(), key=lambda one: -one[1]):
+        colour = "yellow" if probability > _ONE_HALF else "cyan"
+        name = escape(words.named(condition, words.CONDITIONS).lower())
+        table.add_row(name, f"[{colour}]{bar(probability)}[/]", f"{probability:.0%}")
+    left_out = {one["condition"]: one for one in skin.get("abstentions", ()) if one["condition"]}
+    for condition in skin["abstained"]:
+        name = escape(words.named(condition, words.CONDITIONS).lower())
+        why = left_out.get(condition)
+        reason = words.named(why["reason"], words.REASONS) if why else "the photo doesn't show it"
+        table.add_row(f"[dim]{name}[/]", f"[dim]not judged: {escape(reason)}[/]", "")
+    advice = dict.fromkeys(str(one["advice"]) for one in skin.get("abstentions", ()))
+    return [table, *(Text(f"To see more: {one}", style="dim") for one in advice)]
+
+
+def bar(probability: float) -> str:
+    """A probability (0-1) as a bar of characters with a line at one half."""
+    filled = round(probability * _BAR_CELLS)
+    cells = ["█"] * filled + ["·"] * (_BAR_CELLS - filled)
+    cells.insert(_BAR_CELLS // 2, "│")
+    return "".join(cells)
 
 
 def _times(timings: Mapping[str, float], calls: Mapping[str, float]) -> RenderableType:

@@ -34,6 +34,14 @@ ANALYSIS: dict[str, Any] = {
         },
     },
     "tone": {"ita": 33.2, "class": "very_light", "monk": {"tone": 4, "deltaE": 2.1}, "undertone": "warm"},
+    "skin": {
+        "skinType": "dry",
+        "conditions": ["dehydration"],
+        "probabilities": {"acne": 0.25, "dehydration": 0.75},
+        "abstained": ["blackheads", "wrinkles"],
+        "skinScore": 83,
+        "recommendedChapter": 1,
+    },
     "notice": "An appearance measure, not a diagnosis.",
 }
 
@@ -107,3 +115,54 @@ def test_hops_inside_a_hop_stand_below_it() -> None:
     outer = next(line for line in lines if "serving" in line)
     assert inner.index("mesh") > outer.index("serving")
     assert "serving.mesh" not in inner
+
+
+def test_the_skin_can_be_read_from_the_platforms_answer() -> None:
+    """Type, score and what it rests on, chapter by name, the likeliest condition first, what wasn't judged."""
+    text = shown(ANALYSIS)
+    for expected in ("dry", "83 of 100, from 2 of 4 conditions", "1 · Hydration", "75%", "25%"):
+        assert expected in text
+    lines = text.splitlines()
+    conditions = [line for line in lines if "%" in line and "│" in line.strip("│ ")]
+    assert "dryness" in conditions[0]
+    assert "acne" in conditions[1]
+    assert "not judged: the photo doesn't show it" in next(line for line in lines if "blackheads" in line)
+
+
+def test_what_was_not_judged_says_why_and_what_to_do() -> None:
+    """Reason and advice of the library's report; two measures with one advice say it once."""
+    reason = {"reason": "resolution", "advice": "Come [closer]."}
+    abstentions = [
+        {"measure": "pores", "condition": "blackheads", **reason},
+        {"measure": "wrinkles", "condition": "wrinkles", **reason},
+        {"measure": "dark_circles", "condition": None, "reason": "light", "advice": "Add light."},
+    ]
+    text = shown({**ANALYSIS, "photo": "me [1].jpg", "skin": {**ANALYSIS["skin"], "abstentions": abstentions}})
+    assert text.count("not judged: too few pixels") == 2
+    assert text.count("Come [closer].") == 1
+    assert "Add light." in text
+    assert "me [1].jpg" in text
+
+
+def test_skin_that_the_photo_does_not_show_has_no_score() -> None:
+    """Null is said in words, and no chapter is recommended."""
+    nothing: dict[str, Any] = {"skinType": None, "probabilities": {}, "skinScore": None, "recommendedChapter": None}
+    text = shown({**ANALYSIS, "skin": {**ANALYSIS["skin"], **nothing}})
+    assert "doesn't show enough" in text
+    assert "chapter" not in text
+    assert "of 100" not in text
+
+
+def test_a_platform_without_skin_has_a_face_report() -> None:
+    """Where the answer's skin is null, nothing is said of it."""
+    text = shown({**ANALYSIS, "skin": None})
+    assert "Face report" in text
+    assert "conditions" not in text
+
+
+def test_a_bar_is_as_long_as_the_probability() -> None:
+    """Empty at 0, up to the line at one half, full at 1; always of one width."""
+    assert report.bar(0).count("█") == 0
+    assert report.bar(0.5).index("│") == report.bar(0.5).count("█")
+    assert report.bar(1).count("·") == 0
+    assert len({len(report.bar(step / 20)) for step in range(21)}) == 1
