@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mien_core.errors import MienError
 from mien_local import demo, supervisor
+from mien_local.analyse import analyse_photos, by_library, by_platform
 from mien_local.home import Home
 from mien_local.screen import LogFollower, Progress, show_ready, show_status
 from mien_local.state import PlatformState
@@ -87,9 +88,17 @@ def _logs(console: Console, home: Home, options: argparse.Namespace) -> int:
 
 
 def _analyse(console: Console, home: Home, options: argparse.Namespace) -> int:
-    settings = demo.running_settings(home, os.environ)
-    demo.analyse(console, settings, options.photo.stem, demo.read_photo(options.photo), home.out)
-    return 0
+    notes = Console(stderr=True, highlight=False)
+
+    def note(line: str) -> None:
+        notes.print(f"[dim]· {line}[/]")
+
+    if options.platform:
+        analyse = by_platform(demo.running_settings(home, os.environ), home.out, note)
+    else:
+        analyse = by_library(note)
+    failures = analyse_photos(console, notes, options.photos, analyse, html=options.html, as_json=options.json)
+    return 1 if failures else 0
 
 
 def _demo(console: Console, home: Home, options: argparse.Namespace) -> int:
@@ -119,8 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("names", nargs="*", metavar="NAME", help="of parts; none means all")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
     logs.add_argument("-n", "--lines", type=int, default=20, help="how many lines of each (default: 20)")
-    analyse = add("analyse", _analyse, "send a photo through the running platform and print the report")
-    analyse.add_argument("photo", type=Path, metavar="PHOTO")
+    analyse = add("analyse", _analyse, "report on faces and skin in photos; needs no running platform")
+    analyse.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
+    analyse.add_argument("--html", type=Path, metavar="FOLDER", help="write report pages and their pictures there")
+    analyse.add_argument("--json", action="store_true", help="print each report as a line of JSON")
+    analyse.add_argument("--platform", action="store_true", help="send the photos through the running platform")
     demonstration = add("demo", _demo, "start a platform, analyse one photo, stop; nothing stays but the picture")
     demonstration.add_argument("--photo", type=Path, help="your own; without it a portrait in the public domain")
     return parser

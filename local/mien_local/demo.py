@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from PIL import Image
 from rich.console import Console
 
 from mien_core.errors import Missing, Rejected
-from mien_local import environment_file, report
-from mien_local.client import Client
+from mien_local import environment_file
+from mien_local.analyse import by_platform, read_photo, show
 from mien_local.home import Home
 from mien_local.platform import end_orphans
 from mien_local.processes import exists
@@ -48,22 +47,19 @@ def demonstrate(console: Console, home: Home, photo: Path | None) -> None:
 
 
 def analyse(console: Console, settings: Mapping[str, str], name: str, content: bytes, out: Path) -> None:
-    """Send a photo to a running platform, print the report, keep the annotated picture in `out`.
+    """Send a photo to a running platform, print the report, keep the annotated picture and a report page in `out`.
 
     Raises:
         MienError: with the code of the problem.
     """
-    with Client(
-        settings["MIEN_URL"], settings["MIEN_API_KEY"], lambda line: console.print(f"[dim]· {line}[/]")
-    ) as client:
-        result = client.analyse(content)
-        picture = None
-        if result.analysis.get("annotatedUrl"):
-            out.mkdir(parents=True, exist_ok=True)
-            picture = out / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-annotated.png"
-            picture.write_bytes(client.download(str(result.analysis["annotatedUrl"])))
+    outcome = by_platform(settings, out, lambda line: console.print(f"[dim]· {line}[/]"))(name, content)
     console.print()
-    report.show(console, result.analysis, result.job.get("timings", {}), result.seconds, picture)
+    show(console, outcome)
+    from mien_local.page.folder import ReportFolder  # noqa: PLC0415 - it imports OpenCV, which few commands need
+
+    folder = ReportFolder(out / f"{name}-report", alone=True)
+    folder.add(outcome.analysed())
+    console.print(f"report page: {folder.finish()}", markup=False, soft_wrap=True)
 
 
 def running_settings(home: Home, environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -78,18 +74,6 @@ def running_settings(home: Home, environment: Mapping[str, str]) -> Mapping[str,
     if PlatformState.of_running(home) is None or "MIEN_API_KEY" not in settings:
         raise Missing("no_platform", f"No platform runs in {home.root}: start one with `mien up`.")
     return settings
-
-
-def read_photo(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        Rejected: photo_unreadable.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Rejected("photo_unreadable", f"{path} can't be read: {error.strerror}.") from error
 
 
 def astronaut() -> bytes:

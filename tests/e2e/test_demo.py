@@ -22,7 +22,7 @@ def _left_behind(home: Path) -> list[str]:
 
 
 def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> None:
-    """Exit 0 with face, pose, gates, tone and hops, an annotated picture where it says, and no process."""
+    """Exit 0 with face, pose, gates, tone and hops, annotated picture and report page where it says, and no process."""
     home = tmp_path / "home"
     photo = tmp_path / "portrait.jpg"
     photo.write_bytes(faces.jpeg_bytes(faces.astronaut_portrait()))
@@ -30,7 +30,12 @@ def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> N
     assert demo.returncode == 0, demo.stdout + demo.stderr
     for word in ("pose", "tone", "serving", "kafka", "portrait-annotated.png"):
         assert word in demo.stdout.lower()
-    assert (home / "out" / "portrait-annotated.png").read_bytes().startswith(b"\x89PNG")
+    annotated = (home / "out" / "portrait-annotated.png").read_bytes()
+    assert annotated.startswith(b"\x89PNG")
+    page = home / "out" / "portrait-report" / "index.html"
+    assert f"report page: {page}" in demo.stdout
+    assert "Wrinkles" in page.read_text()
+    assert (page.parent / "portrait" / "annotated.png").read_bytes() == annotated
     assert _left_behind(home) == []
 
 

@@ -114,13 +114,13 @@ def test_a_platform_that_cannot_start_says_why_and_leaves_nothing(environment: M
     assert PlatformState.of_running(home) is None
 
 
-def test_analysing_without_a_platform_says_what_to_do(tmp_path: Path) -> None:
+def test_asking_a_platform_that_does_not_run_says_what_to_do(tmp_path: Path) -> None:
     """The code no_platform, and the command that helps."""
     home = {**os.environ, "MIEN_HOME": str(tmp_path / "home")}
     home.pop("MIEN_URL", None)
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"x")
-    answer = mien(home, "analyse", str(photo))
+    answer = mien(home, "analyse", "--platform", str(photo))
     assert answer.returncode == 1
     assert "no_platform" in answer.stderr
     assert "mien up" in answer.stderr
