@@ -89,6 +89,13 @@ class MeasureCard:
     regions: tuple[tuple[str, str], ...]
 
 
+def focus(analysed: Analysed) -> str:
+    """CSS's object-position for the photo: where the face is, so that no frame cuts it off."""
+    box = analysed.face.face.bounding_box
+    middle = (box.left + box.width / 2, box.top + box.height / 2)
+    return " ".join(f"{place_between(place, 0, 1):.0f}%" for place in middle)
+
+
 def gate_rows(gates: Sequence[Gate]) -> tuple[GateRow, ...]:
     """The gates, failed ones first."""
     return tuple(_gate_row(gate) for gate in sorted(gates, key=lambda gate: gate.passed))

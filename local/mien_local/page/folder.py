@@ -14,9 +14,8 @@ from mien_core.errors import MienError, Rejected
 from mien_core.model.face import NOTICE
 from mien_local import words
 from mien_local.analysed import Analysed
-from mien_local.page.content import condition_rows, gate_rows, measure_card, number, tone_scale
+from mien_local.page.content import condition_rows, focus, gate_rows, measure_card, number, tone_scale
 from mien_local.page.pictures import Outline, Pixels, face_window, jpeg, skin_colour
-from mien_local.page.scales import place_between
 from mien_serving.skin.masks import masks
 
 INDEX: Final = "index.html"
@@ -42,16 +41,8 @@ class _Entry:
     page: str | None = None
     thumbnail: str | None = None
     analysed: Analysed | None = None
+    focus: str = ""
     error: MienError | None = None
-
-    @property
-    def focus(self) -> str:
-        """CSS's object-position for the thumbnail: where the face is, so that no frame cuts it off."""
-        if self.analysed is None:
-            return "50% 50%"
-        box = self.analysed.face.face.bounding_box
-        across, down = box.left + box.width / 2, box.top + box.height / 2
-        return " ".join(f"{place_between(middle, 0, 1):.0f}%" for middle in (across, down))
 
 
 @dataclass
@@ -83,7 +74,7 @@ class ReportFolder:
         page = INDEX if self.alone else f"{slug}.html"
         files, context = _contents(analysed, exhibits, slug)
         self._write({**files, page: _rendered("photo.html.jinja", {**context, "list_page": not self.alone})})
-        self._entries.append(_Entry(analysed.name, page, f"{slug}/thumbnail.jpg", analysed))
+        self._entries.append(_Entry(analysed.name, page, f"{slug}/thumbnail.jpg", analysed, focus(analysed)))
         return self.path / page
 
     def add_failure(self, name: str, error: MienError) -> None:
@@ -148,6 +139,7 @@ def _contents(analysed: Analysed, exhibits: Sequence[Exhibit], slug: str) -> tup
         "number": number,
         "notice": NOTICE,
         "window": window,
+        "focus": focus(analysed),
         "gates": gate_rows(face.face.quality.gates),
         "tone_scale": None if face.tone is None else tone_scale(face.tone, skin_colour(pixels, landmarks)),
         "conditions": conditions,

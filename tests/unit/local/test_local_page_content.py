@@ -1,6 +1,7 @@
 """What report pages show: numbers in words, on scales, and as outlines and pictures."""
 
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from mien_core.model.face import Gate
 from mien_local.analysed import Analysed
-from mien_local.page.content import gate_rows, number, tone_scale
+from mien_local.page.content import focus, gate_rows, number, tone_scale
 from mien_local.page.pictures import Window, face_window, jpeg, skin_colour
 from mien_local.page.scales import bar, place_between
 
@@ -115,3 +116,12 @@ def test_places_beyond_a_scale_are_at_its_end() -> None:
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     """Short, and never in powers of ten."""
     assert number(value) == text
+
+
+def test_the_photo_is_framed_around_its_face(astronaut: Analysed) -> None:
+    """The middle of the face's box; a face beyond the photo is at its edge."""
+    assert focus(astronaut) == "44% 43%"
+    face = astronaut.face.face
+    box = face.bounding_box.model_copy(update={"left": -0.9, "top": 0.9})
+    moved = astronaut.face.model_copy(update={"face": face.model_copy(update={"bounding_box": box})})
+    assert focus(replace(astronaut, face=moved)) == "0% 100%"
