@@ -1,6 +1,6 @@
 """What stands on a photo's page: the reports' numbers, in the words and on the scales that people read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -174,6 +174,12 @@ def measure_card(measure: SkinMeasure, window: Window) -> MeasureCard:
         ),
         regions=tuple((words.readable(one.region), number(one.value)) for one in measure.by_region),
     )
+
+
+def time_rows(milliseconds: Mapping[str, float]) -> tuple[tuple[str, int, float], ...]:
+    """Each step with its depth and its milliseconds: `serving.mesh` is a part of `serving`, one deeper."""
+    split = [(name.split("."), spent) for name, spent in milliseconds.items()]
+    return tuple((words.named(path[-1], words.STEPS), len(path) - 1, spent) for path, spent in split)
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ from mien_core.errors import MienError, Rejected
 from mien_core.model.face import NOTICE
 from mien_local import words
 from mien_local.analysed import Analysed
-from mien_local.page.content import condition_rows, focus, gate_rows, measure_card, number, tone_scale
+from mien_local.page.content import condition_rows, focus, gate_rows, measure_card, number, time_rows, tone_scale
 from mien_local.page.pictures import Outline, Pixels, face_window, jpeg, skin_colour
 from mien_serving.skin.masks import masks
 
@@ -148,6 +148,7 @@ def _contents(analysed: Analysed, exhibits: Sequence[Exhibit], slug: str) -> tup
         "measures": [measure_card(one, window) for one in skin.measures],
         "abstained": skin.abstained,
         "metrics": dict(skin.metrics),
+        "times": time_rows(analysed.milliseconds),
         "exhibits": [(one.caption, f"{slug}/exhibit-{index}.jpg") for index, one in enumerate(exhibits)],
     }
     return files, context

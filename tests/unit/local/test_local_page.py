@@ -178,3 +178,31 @@ def test_further_pictures_are_shown_with_their_sentence(astronaut: Analysed, tmp
     window = face_window(astronaut.photo.pixels, astronaut.skin)
     with Image.open(tmp_path / str(picture["src"])) as shown:
         assert shown.width / shown.height == pytest.approx(window.width / window.height, rel=0.01)
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of two colours (#rrggbb) by WCAG 2, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        channels = [value / 255 for value in bytes.fromhex(colour[1:])]
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_can_be_read_by_day_by_night_and_on_paper(written: Path) -> None:
+    """Each colour of text stands out from page and card by at least 4.5, and from the Monk tone under its number."""
+    style = written.read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    themes = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
+    assert len(themes) == 3
+    for theme in themes:
+        for text in ("ink", "quiet", "accent", "good", "bad"):
+            assert contrast(theme[text], theme["paper"]) >= 4.5
+            assert contrast(theme[text], theme["card"]) >= 4.5
+    tones = re.findall(r'<li class="([^"]*)" style="background: (#[0-9a-f]{6})">\d+</li>', style)
+    assert len(tones) == 10
+    for kind, colour in tones:
+        assert contrast(colour, "#ffffff" if "deep" in kind else "#000000") >= 4.5

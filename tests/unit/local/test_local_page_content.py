@@ -12,7 +12,7 @@ from PIL import Image
 
 from mien_core.model.face import Gate
 from mien_local.analysed import Analysed
-from mien_local.page.content import focus, gate_rows, number, tone_scale
+from mien_local.page.content import focus, gate_rows, number, time_rows, tone_scale
 from mien_local.page.pictures import Window, face_window, jpeg, skin_colour
 from mien_local.page.scales import bar, place_between
 
@@ -125,3 +125,8 @@ def test_the_photo_is_framed_around_its_face(astronaut: Analysed) -> None:
     box = face.bounding_box.model_copy(update={"left": -0.9, "top": 0.9})
     moved = astronaut.face.model_copy(update={"face": face.model_copy(update={"bounding_box": box})})
     assert focus(replace(astronaut, face=moved)) == "0% 100%"
+
+
+def test_steps_inside_a_hop_stand_below_it() -> None:
+    """A platform's time is told as a tree, in words where there are some."""
+    assert time_rows({"serving": 9.0, "serving.mesh": 6.0}) == (("Serving", 0, 9.0), ("Fit the mesh", 1, 6.0))
