@@ -1,6 +1,7 @@
 """One photo after another, through the libraries on this machine or through a running platform; reports for people."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def read_photo(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Rejected("photo_unreadable", f"{path} can't be read: {error.strerror}.") from error
+        raise Rejected("photo_unreadable", f"{_shown(path)} can't be read: {error.strerror}.") from error
 
 
 def show(console: Console, outcome: Outcome) -> None:
@@ -128,20 +129,21 @@ def analyse_photos(
         folder = ReportFolder(html, alone=len(photos) == 1)
     failures = 0
     for number, path in enumerate(photos, start=1):
-        notes.print(f"[dim]· looks at {escape(str(path))} ({number} of {len(photos)})[/]", soft_wrap=True)
+        name = _shown(path)
+        notes.print(f"[dim]· looks at {escape(name)} ({number} of {len(photos)})[/]", soft_wrap=True)
         try:
-            outcome = analyse(str(path), read_photo(path))
+            outcome = analyse(name, read_photo(path))
         except MienError as error:
             failures += 1
-            notes.print(f"{path}: {error.code}: {error.detail}", style="red", markup=False, soft_wrap=True)
+            notes.print(f"{name}: {error.code}: {error.detail}", style="red", markup=False, soft_wrap=True)
             if as_json:
                 failed = {"code": error.code, "detail": error.detail}
-                _print_line(console, {"photo": str(path), "status": "failed", "error": failed})
+                _print_line(console, {"photo": name, "status": "failed", "error": failed})
             if folder is not None:
-                folder.add_failure(str(path), error)
+                folder.add_failure(name, error)
             continue
         if as_json:
-            _print_line(console, {"photo": str(path), **outcome.answer})
+            _print_line(console, {"photo": name, **outcome.answer})
         else:
             show(console, outcome)
         if folder is not None:
@@ -150,6 +152,11 @@ def analyse_photos(
         where = notes if as_json else console
         where.print(f"report page: {folder.finish()}", markup=False, soft_wrap=True)
     return failures
+
+
+def _shown(path: Path) -> str:
+    """A path for people: a file's name may be any bytes, what is shown must be text."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _print_line(console: Console, line: Mapping[str, Any]) -> None:

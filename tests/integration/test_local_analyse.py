@@ -1,6 +1,7 @@
 """`mien analyse` as a person runs it: no platform, several photos, some of them bad."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,16 @@ def test_a_good_photo_gives_a_report_and_its_page(photos: Path) -> None:
         assert expected in answer.stdout
     assert "me.jpg" in (photos / "alone" / "index.html").read_text()
     assert not (photos / ".mien").exists()
+
+
+def test_a_name_that_is_no_text_is_shown_as_far_as_it_is(photos: Path) -> None:
+    """Linux lets names be any bytes; the page and the report replace what can't be read."""
+    odd = os.fsencode(photos) + b"/m\xff.jpg"
+    Path(os.fsdecode(odd)).write_bytes((photos / "me.jpg").read_bytes())
+    answer = analyse(photos, os.fsdecode(b"m\xff.jpg"), "--html", "odd", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["photo"] == "m\N{REPLACEMENT CHARACTER}.jpg"
+    assert "m\N{REPLACEMENT CHARACTER}.jpg" in (photos / "odd" / "index.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_ends_it(photos: Path) -> None:
