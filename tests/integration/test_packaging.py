@@ -80,3 +80,9 @@ def test_every_requirement_is_locked_by_hash_and_names_no_address() -> None:
         assert "://" not in text, path.name
         entries = re.split(r"\n(?=[a-z0-9])", text.strip())
         assert all("==" in entry and "--hash=sha256:" in entry for entry in entries), path.name
+
+
+def test_the_wheel_carries_the_report_pages_templates(installed: Path) -> None:
+    """Pages can be written outside of the repository."""
+    shipped = {path.name for path in (installed / "mien_local/page/templates").iterdir()}
+    assert shipped == {path.name for path in (REPOSITORY / "local/mien_local/page/templates").iterdir()}
