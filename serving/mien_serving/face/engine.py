@@ -87,7 +87,7 @@ def _report(photo: NDArray[np.uint8], faces: Sequence[FoundFace]) -> FaceReport:
     height, width = photo.shape[:2]
     pose = pose_of(points)
     crop = crop_of(photo, points)
-    quality = quality_of(photo.shape, points, len(faces), pose, crop)
+    quality = quality_of(photo, points, len(faces), pose, crop)
     failed = {gate.code for gate in quality.gates if not gate.passed}
     relative = np.round(points / np.array([width, height, width]), 5)
     return FaceReport(

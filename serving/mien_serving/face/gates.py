@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from mien_core.model.face import Gate, Pose, Quality
 from mien_serving.face.colour import lightness_of_luminance
 from mien_serving.face.crop import CLIPPED, FaceCrop
+from mien_serving.face.eyeglasses import frame_contrast
+from mien_serving.face.eyes import iris_contrast
+from mien_serving.face.grain import grain_of
+from mien_serving.face.open_skin import OpenSkin
+from mien_serving.face.shadow import unexplained_stops
 from mien_serving.face.topology import LEFT_CHEEK, RIGHT_CHEEK
 
 # Pixels of the photo's shorter side; 480 is what the common skin analysis services ask for.
@@ -34,10 +39,47 @@ MOST_CLIPPED: Final = 0.05
 # Stops (powers of two of luminance) between the cheeks: a ratio, so it says the same on every skin.
 MOST_STOPS: Final = 1.0
 LEAST_CHEEK_PIXELS: Final = 30
+# Stops, see shadow.py: five faces have 1.2 to 1.4, recoloured ones at most 1.55; with shadows of 1.3 stops 1.63.
+MOST_UNEXPLAINED: Final = 1.6
+# Part of skin and lips, see open_skin.py: five faces have at most 0.04; with a hand on the mouth 0.063 or more.
+MOST_HIDDEN: Final = 0.06
+# Stops, see eyeglasses.py: five faces have at most 0.08, relit 0.10; with a wire of 1 mm 0.13, a frame of 4 mm 0.6.
+MOST_FRAME: Final = 0.12
+LEAST_SKIN: Final = 0.15
+# Stops, see eyes.py: five faces have 1.6 or more, with painted lids at most 0.4 (and one of them 1.3).
+LEAST_IRIS: Final = 0.8
+# CIELAB, see open_skin.py.
+MOST_CAST: Final = 4.0
+# Per cent of the light, see grain.py: five faces have at most 2.5, in which a skin's own texture is counted too.
+MOST_NOISE: Final = 4.5
+# Likewise: five faces have 0.6 (one enlarged fourfold) or 2 and more (the others); under a beauty filter 0.46 at most.
+LEAST_TEXTURE: Final = 0.5
 
-AT_LEAST: Final = frozenset({"resolution", "face_too_small", "face_out_of_bounds", "blur", "underexposed"})
+AT_LEAST: Final = frozenset(
+    {
+        "resolution",
+        "face_too_small",
+        "face_out_of_bounds",
+        "blur",
+        "underexposed",
+        "too_little_skin",
+        "eyes_closed",
+        "smoothed",
+    }
+)
 # Without these a colour says more about the photo than about the skin.
-NEEDED_FOR_TONE: Final = frozenset({"face_too_small", "underexposed", "overexposed", "uneven_light"})
+NEEDED_FOR_TONE: Final = frozenset(
+    {
+        "face_too_small",
+        "underexposed",
+        "overexposed",
+        "uneven_light",
+        "shadow",
+        "occlusion",
+        "too_little_skin",
+        "colour_cast",
+    }
+)
 
 _THRESHOLDS: Final[Mapping[str, float]] = {
     "resolution": LEAST_RESOLUTION,
@@ -51,6 +93,14 @@ _THRESHOLDS: Final[Mapping[str, float]] = {
     "underexposed": LEAST_BRIGHTEST,
     "overexposed": MOST_CLIPPED,
     "uneven_light": MOST_STOPS,
+    "shadow": MOST_UNEXPLAINED,
+    "occlusion": MOST_HIDDEN,
+    "eyeglasses": MOST_FRAME,
+    "too_little_skin": LEAST_SKIN,
+    "eyes_closed": LEAST_IRIS,
+    "colour_cast": MOST_CAST,
+    "noise": MOST_NOISE,
+    "smoothed": LEAST_TEXTURE,
 }
 
 _ADVICE: Final[Mapping[str, str]] = {
@@ -65,25 +115,33 @@ _ADVICE: Final[Mapping[str, str]] = {
     "underexposed": "Add light: face a window or a lamp.",
     "overexposed": "Avoid direct sun and flash, or lower the exposure.",
     "uneven_light": "Turn towards the light, so that both sides of your face get the same.",
+    "shadow": "Move until nothing throws a shadow onto your face.",
+    "occlusion": "Free your face of hair, hands, masks and other things.",
+    "eyeglasses": "Take off your glasses.",
+    "too_little_skin": "Uncover your face and keep all of it in the photo.",
+    "eyes_closed": "Open your eyes.",
+    "colour_cast": "Face a window or a white lamp; avoid coloured light and filters.",
+    "noise": "Add light: the camera's noise hides your skin.",
+    "smoothed": "Switch off the camera's beauty filter, and send the photo as it was taken.",
 }
 
 
 def quality_of(
-    photo_shape: tuple[int, ...], points: NDArray[np.float64], face_count: int, pose: Pose, crop: FaceCrop
+    photo: NDArray[np.uint8], points: NDArray[np.float64], face_count: int, pose: Pose, crop: FaceCrop
 ) -> Quality:
-    """All gates of the analysed face.
+    """All gates of the analysed face; one that this photo doesn't allow to be judged is left out.
 
-    uneven_light is left out where one of the cheeks can't be seen.
+    So is uneven_light where one of the cheeks can't be seen; occlusion, too_little_skin and colour_cast in photos
+    without colours; what is told by shape where the head is turned too far; see docs/face.md.
 
     Args:
-        photo_shape: height, width, ... of the photo in pixels.
+        photo: H x W x 3, 0-255, sRGB.
         points: the face's mesh, 468 x 3 in pixels of the photo.
         face_count: faces found in the photo.
         pose: the analysed face's pose.
         crop: the analysed face, cut out.
     """
-    height, width = photo_shape[:2]
-    stops = stops_between_cheeks(crop)
+    height, width = photo.shape[:2]
     gates = [
         gate("resolution", min(height, width)),
         gate("multiple_faces", face_count),
@@ -95,8 +153,26 @@ def quality_of(
         gate("blur", sharpness_of(crop)),
         gate("underexposed", brightest_of(crop)),
         gate("overexposed", clipped_share(crop)),
-        *([] if stops is None else [gate("uneven_light", stops)]),
     ]
+    failed = {one.code for one in gates if not one.passed}
+    frontal, lit = not failed & {"pose_yaw", "pose_pitch"}, "underexposed" not in failed
+    skin, grain = OpenSkin(crop), grain_of(photo, points)
+    # Under a coloured lamp nothing has the colour of skin.
+    cast = skin.cast if lit else None
+    white = cast is not None and cast <= MOST_CAST
+    grainy = grain.noise is not None and grain.noise > MOST_NOISE
+    values = {
+        "uneven_light": stops_between_cheeks(crop),
+        "shadow": unexplained_stops(skin) if frontal and lit else None,
+        "occlusion": skin.hidden_share if lit else None,
+        "eyeglasses": frame_contrast(photo, points) if frontal and lit and not grainy else None,
+        "too_little_skin": skin.skin_share if white else None,
+        "eyes_closed": iris_contrast(photo, points) if frontal and lit else None,
+        "colour_cast": cast,
+        "noise": grain.noise,
+        "smoothed": grain.texture,
+    }
+    gates += [gate(code, value) for code, value in values.items() if value is not None]
     return Quality(passed=all(one.passed for one in gates), gates=tuple(gates))
 
 
