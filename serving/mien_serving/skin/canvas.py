@@ -19,7 +19,7 @@ from mien_serving.face.colour import linear_of_srgb
 from mien_serving.face.crop import CLIPPED
 from mien_serving.face.region import Region
 from mien_serving.face.topology import FACE_OVAL, LEFT_EYE, RIGHT_EYE
-from mien_serving.skin.topology import HOLES, REGIONS, Outline
+from mien_serving.skin.topology import HOLES, REGIONS, Outline, both
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -36,8 +36,10 @@ SIZE: Final = round(SIDE * IOD)
 HOLE_MARGIN_MM: Final = 2.5
 # How far it keeps from the outline of the face.
 RIM_MM: Final = 4.0
-# Below this luminance relative to white, eight bits hold too few steps for a colour.
+# Below these (light relative to white) eight bits hold too few steps: for what is told by a pixel's luminance, and for
+# the ratio of two channels, which a larger one would pull towards grey on dark skin.
 DARK: Final = 0.002
+_DARK_CHANNEL: Final = 0.0005
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Canvas:
     @cached_property
     def density(self) -> NDArray[np.float32]:
         """Optical density -ln(light) of the three channels, SIZE x SIZE x 3 (Beer and Lambert)."""
-        return np.asarray(-np.log(self.linear + np.float32(DARK)), dtype=np.float32)
+        return np.asarray(-np.log(self.linear + np.float32(_DARK_CHANNEL)), dtype=np.float32)
 
     @cached_property
     def luminance(self) -> Plane:
@@ -186,28 +188,39 @@ def canvas_of(photo: Pixels, frame: Frame, gains: NDArray[np.float64]) -> Canvas
 
 
 # Skin of one face under one lamp: how far the light (natural logarithm) and the erythema index of a broad patch may
-# lie from the median of cheeks and nose. A stop is 0.69; a head of hair is further away, in light or in colour.
+# lie from the face's own. A stop is 0.69; a head of hair is further away, in light or in colour.
 _LIGHT_BELOW: Final = 0.9
 _LIGHT_ABOVE: Final = 0.9
 _ERYTHEMA_RANGE: Final = 18.0
 _PATCH_MM: Final = 3.0
 _TIPS_MM: Final = 4.0
-_CORE: Final = ("cheek_upper_right", "cheek_upper_left", "cheek_middle_right", "cheek_middle_left", "nose_bridge")
+# Their middle is what this face's skin is like: a flush or a shadow on some of them doesn't move it far.
+_CORE: Final = (
+    *both("cheek_upper", "cheek_middle", "forehead"),
+    "nose_bridge",
+    "forehead_centre",
+    "glabella",
+    "chin",
+)
 
 
 def skin_likeness(canvas: Canvas) -> Mask:
-    """Where broad patches (3 mm, so that no spot or pimple matters) have the light and colour of this face's skin."""
-    core = np.zeros((SIZE, SIZE), dtype=np.uint8)
-    for name in _CORE:
-        cv2.fillPoly(core, [canvas.corners(REGIONS[name])], 1)
-    chosen = (core > 0) & canvas.plan
-    if not chosen.any():
-        return np.zeros((SIZE, SIZE), dtype=np.bool_)
+    """Where broad patches (3 mm, so that no spot or pimple matters) have the light and colour of this face's skin.
+
+    Of red light, which a flush leaves as it is.
+    """
     sigma = _PATCH_MM * PIXELS_PER_MM / 2
-    light = cv2.GaussianBlur(canvas.luminance, (0, 0), sigma)
-    red = cv2.GaussianBlur(canvas.erythema, (0, 0), sigma)
-    light = light - np.median(light[chosen])
-    red = red - np.median(red[chosen])
+    light = np.asarray(cv2.GaussianBlur(-canvas.density[..., 0], (0, 0), sigma), dtype=np.float32)
+    red = np.asarray(cv2.GaussianBlur(canvas.erythema, (0, 0), sigma), dtype=np.float32)
+    core = np.full((SIZE, SIZE), -1, dtype=np.int16)
+    for number, name in enumerate(_CORE):
+        cv2.fillPoly(core, [canvas.corners(REGIONS[name])], number)
+    core[~canvas.plan] = -1
+    parts = [part for part in (core == number for number in range(len(_CORE))) if part.any()]
+    if not parts:
+        return np.zeros((SIZE, SIZE), dtype=np.bool_)
+    light -= np.float32(np.median([np.median(light[part]) for part in parts]))
+    red -= np.float32(np.median([np.median(red[part]) for part in parts]))
     like = (light > -_LIGHT_BELOW) & (light < _LIGHT_ABOVE) & (np.abs(red) < _ERYTHEMA_RANGE)
     # The tips of hair reach further than the patch that gave the hair away.
     reach = 2 * round(_TIPS_MM * PIXELS_PER_MM) + 1

@@ -24,6 +24,7 @@ from mien_core.model.skin import (
 )
 from mien_serving.skin import lesions, radiance, surface, tint, wrinkles
 from mien_serving.skin.abstention import ADVICE, reasons
+from mien_serving.skin.broad import Broad, broad_of
 from mien_serving.skin.canvas import SIZE, Canvas, Frame, Mask, Pixels, canvas_of, frame_of
 from mien_serving.skin.constancy import lamp_of
 from mien_serving.skin.finding import Finding
@@ -93,6 +94,10 @@ def _findings(
         return surface.surface_of(canvas, marked, lines)
 
     @cache
+    def broad() -> Broad:
+        return broad_of(canvas, marked)
+
+    @cache
     def circles() -> tuple[Finding, Finding] | tuple[None, None]:
         return tint.dark_circles(canvas, marked) or (None, None)
 
@@ -100,8 +105,8 @@ def _findings(
         "acne": lambda: lesions.acne(canvas, red),
         "pores": lambda: pores(pixels, canvas),
         "wrinkles": lambda: wrinkles.wrinkles(canvas, looks),
-        "radiance": lambda: radiance.radiance(canvas),
-        "redness": lambda: tint.redness(canvas, marked),
+        "radiance": lambda: radiance.radiance(canvas, broad()),
+        "redness": lambda: tint.redness(canvas, broad()),
         "dryness": lambda: surface.dryness(canvas, relief()),
         "spots": lambda: lesions.spots(canvas, brown),
         "texture": lambda: surface.texture(canvas, relief()),

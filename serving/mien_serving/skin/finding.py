@@ -1,6 +1,6 @@
 """What a measure hands over, and how sure its number is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -90,16 +90,31 @@ def bootstrap_mean(samples: NDArray[np.float64]) -> tuple[float, float]:
 
 def region_medians(plane: Plane, labels: NDArray[np.int16], least: int = 60) -> dict[str, float]:
     """The median of a plane in each region with at least so many pixels."""
+    return {name: float(np.median(values)) for name, values in _regions_of(plane, labels, least)}
+
+
+def region_midmeans(plane: Plane, labels: NDArray[np.int16], least: int = 60) -> dict[str, float]:
+    """As region_medians, the middle's mean."""
+    return {name: midmean(values) for name, values in _regions_of(plane, labels, least)}
+
+
+def _regions_of(plane: Plane, labels: NDArray[np.int16], least: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
     chosen = labels >= 0
     numbers, values = labels[chosen], plane[chosen]
     order = np.argsort(numbers, kind="stable")
     numbers, values = numbers[order], values[order]
     edges = np.searchsorted(numbers, np.arange(len(NAMES) + 1))
-    return {
-        name: float(np.median(values[edges[index] : edges[index + 1]]))
-        for index, name in enumerate(NAMES)
-        if edges[index + 1] - edges[index] >= least
-    }
+    for index, name in enumerate(NAMES):
+        if edges[index + 1] - edges[index] >= least:
+            yield name, values[edges[index] : edges[index + 1]]
+
+
+def midmean(values: NDArray[np.float32]) -> float:
+    """The mean of the middle three fifths: as calm as a median, without its jumps where JPEG leaves few values."""
+    if values.size == 0:
+        return 0.0
+    low, high = np.percentile(values, (20, 80))
+    return float(values[(values >= low) & (values <= high)].mean(dtype=np.float64))
 
 
 def outlines_of(mask: Mask) -> list[NDArray[np.float64]]:

@@ -5,7 +5,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from mien_serving.skin.canvas import PIXELS_PER_MM, SIZE, Canvas, Mask, Plane
+from mien_serving.skin.broad import Broad
+from mien_serving.skin.canvas import SIZE, Canvas, Mask, Plane
 from mien_serving.skin.finding import NAMES, Finding, bootstrap, bootstrap_mean, patches, region_medians, tile_means
 from mien_serving.skin.topology import CHEEKS, FOREHEAD, T_ZONE, both
 
@@ -18,21 +19,25 @@ _BULGES: Final = (
     "chin",
     *both("cheek_upper", "cheek_middle", "cheek_outer"),
 )
-_SOFT_MM: Final = 3.0
-_HIGHLIGHT: Final = 95
+# Percentiles of the light that stand for the highlights and for the shaded side of the convex parts.
+_HIGHLIGHT: Final = 92
+_SHADE: Final = 30
+# Part of the rise from which a patch is worth pointing at.
+_POINTED_AT: Final = 0.85
 # Added white light from which an eye calls a patch shiny, relative to the skin's own.
 _SHINY: Final = 0.3
 
 
-def radiance(canvas: Canvas) -> Finding:
-    """How far the soft highlights rise: the 95th percentile of the face's broad light over its median, in stops.
+def radiance(canvas: Canvas, broad: Broad) -> Finding:
+    """How far the soft highlights rise: the 92nd percentile of the face's broad light over its 30th, in stops.
 
     After Matsubara, "Differences in the surface and subsurface reflection characteristics of facial skin by age group"
     (2012): a face looks radiant by the soft reflection on its convex parts. The lamp's side-to-side slope is taken out
-    first. A ratio of light on one face, so neither exposure nor the skin's own colour enters.
+    first. A ratio of light on one face, so neither exposure nor the skin's own colour enters; between lesions and
+    without what a flush takes, so that these don't pass for light.
     """
-    usable = canvas.within(_BULGES)
-    soft = cv2.GaussianBlur(canvas.luminance, (0, 0), _SOFT_MM * PIXELS_PER_MM / 2) / np.float32(np.log(2))
+    usable = canvas.within(_BULGES) & (broad.labels >= 0)
+    soft = broad.light
     down, across = np.nonzero(usable)
     if len(down) == 0:
         return Finding(0.0, "stops", 0.0, 0.0, "", SIZE, proxy=True)
@@ -42,20 +47,20 @@ def radiance(canvas: Canvas) -> Finding:
     level = soft - (np.arange(SIZE) / SIZE * slope[0]).astype(np.float32)
     tiles = tile_means(level, usable)
     chosen = level[usable]
-    middle = float(np.median(chosen))
-    value = float(np.percentile(chosen, _HIGHLIGHT)) - middle
-    low, high = bootstrap(tiles - middle, _HIGHLIGHT)
+    shade, highlight = np.percentile(chosen, (_SHADE, _HIGHLIGHT)).tolist()
+    value = highlight - shade
+    low, high = bootstrap(tiles - shade, _HIGHLIGHT)
     labels = np.where(usable, canvas.labels, -1).astype(np.int16)
     return Finding(
         value=value,
         unit="stops",
         low=min(low, value),
         high=max(high, value),
-        method="rise of the soft highlights over the face's median light (after Matsubara 2012)",
+        method="rise of the soft highlights over the face's shaded parts (after Matsubara 2012)",
         canvas_size=SIZE,
         proxy=True,
-        by_region={name: one - middle for name, one in region_medians(level, labels).items()},
-        marks=patches(canvas.labels, usable & (level > middle + 0.7 * value), level - middle),
+        by_region={name: one - shade for name, one in region_medians(level, labels).items()},
+        marks=patches(canvas.labels, usable & (level > shade + _POINTED_AT * value), level - shade),
     )
 
 

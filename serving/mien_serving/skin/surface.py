@@ -17,6 +17,7 @@ from mien_serving.skin.finding import (
     region_medians,
     tile_means,
 )
+from mien_serving.skin.smoothing import filled
 from mien_serving.skin.topology import OPEN_SKIN
 
 # Scales in pixels: relief of 2 to 8 mm, flakes of about 1 mm.
@@ -55,7 +56,6 @@ def surface_of(canvas: Canvas, lesions: Mask, lines: Mask) -> Surface:
     even = canvas.within(OPEN_SKIN) & ~lesions & ~canvas.clipped
     without = lesions | lines
     usable = even & ~lines
-    weight = canvas.skin.astype(np.float32)
     light = canvas.luminance
     noise = noise_of(light, even)
     fine = _band(light, *_FLAKES)
@@ -63,8 +63,8 @@ def surface_of(canvas: Canvas, lesions: Mask, lines: Mask) -> Surface:
     # Lines stay in: without their valleys the ridges beside them would count as flakes.
     flakes, pits = _tops(fine, least) & even, _tops(-fine, least) & even
     # A flake is no relief: where one lies, its surroundings' light is put.
-    seen = weight * ~cv2.dilate(flakes.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) * ~without
-    relief = _masked(light, seen, _RELIEF[0]) - _masked(light, seen, _RELIEF[1])
+    seen = canvas.skin & ~cv2.dilate(flakes.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~without
+    relief = _band(filled(light, seen, _RELIEF[1] / 2), *_RELIEF)
     return Surface(np.asarray(relief, dtype=np.float32), flakes, pits, usable, even)
 
 
@@ -138,8 +138,3 @@ def _band(light: Plane, fine: float, coarse: float) -> Plane:
 def _tops(plane: Plane, least: float) -> Mask:
     """The local maxima (3 x 3) of a plane that reach least."""
     return np.asarray((plane >= least) & (plane >= cv2.dilate(plane, np.ones((3, 3), np.uint8))), dtype=np.bool_)
-
-
-def _masked(light: Plane, weight: Plane, sigma: float) -> Plane:
-    sums, weights = cv2.GaussianBlur(light * weight, (0, 0), sigma), cv2.GaussianBlur(weight, (0, 0), sigma)
-    return np.asarray(sums / np.maximum(weights, np.float32(1e-3)), dtype=np.float32)

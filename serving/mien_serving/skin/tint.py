@@ -5,38 +5,30 @@ from typing import Final
 import cv2
 import numpy as np
 
-from mien_serving.skin.blobs import softened
-from mien_serving.skin.canvas import PIXELS_PER_MM, SIZE, Canvas, Mask
-from mien_serving.skin.finding import Finding, bootstrap, patches, region_medians, tile_means
-from mien_serving.skin.topology import FOREHEAD, both
+from mien_serving.skin.broad import Broad
+from mien_serving.skin.canvas import SIZE, Canvas, Mask
+from mien_serving.skin.finding import Finding, bootstrap, midmean, patches, tile_means
+from mien_serving.skin.topology import both
 
 # Where flushing shows first.
 _FLUSHING: Final = ("nose_bridge", "nose_tip", *both("nose_side", "cheek_upper", "cheek_middle", "cheek_outer"))
-_CALM: Final = (*FOREHEAD, "glabella", *both("temple", "jaw", "cheek_lower"), "chin")
-# The calmest of these regions: one that flushes too, or lies in a shadow's colour, doesn't set the level.
-_CALM_PERCENTILE: Final = 33
-_BROAD_MM: Final = 3.0
 # Erythema index above the calm level at which a patch is worth pointing at.
 _RED_PATCH: Final = 4.0
 
 
-def redness(canvas: Canvas, without: Mask) -> Finding | None:
+def redness(canvas: Canvas, broad: Broad) -> Finding | None:
     """How much redder cheeks and nose are than the face's calm parts, in units of the erythema index.
 
-    The median over cheeks and nose, less the level of forehead, temples, jaw and chin, so that neither the lamp's
-    colour nor the skin's own matters, and single pimples (without) don't. A face that is red all over isn't told from
-    one under a red lamp. None where no calm part can be seen.
+    The middle of cheeks and nose, less the level of forehead, temples, jaw and chin, so that neither the lamp's
+    colour nor the skin's own matters, and single pimples don't. A face that is red all over isn't told from one under
+    a red lamp. None where no calm part can be seen.
     """
-    usable = canvas.skin & ~without & ~canvas.clipped
-    broad = softened(canvas.erythema, _BROAD_MM * PIXELS_PER_MM / 2)
-    medians = region_medians(broad, np.where(usable, canvas.labels, -1).astype(np.int16))
-    calm = [medians[name] for name in _CALM if name in medians]
-    flushing = usable & canvas.within(_FLUSHING)
-    if not calm or not flushing.any():
+    flushing = canvas.within(_FLUSHING) & (broad.labels >= 0)
+    if broad.calm is None or not flushing.any():
         return None
-    level = float(np.percentile(calm, _CALM_PERCENTILE))
-    value = float(np.median(broad[flushing])) - level
-    low, high = bootstrap(tile_means(broad, flushing) - level)
+    above = broad.erythema - np.float32(broad.calm)
+    value = midmean(above[flushing])
+    low, high = bootstrap(tile_means(above, flushing))
     return Finding(
         value=max(0.0, value),
         unit="erythema index",
@@ -44,8 +36,8 @@ def redness(canvas: Canvas, without: Mask) -> Finding | None:
         high=max(high, value, 0.0),
         method="erythema index 100 log10(R/G) (Yamamoto et al. 2008) against the face's calm parts",
         canvas_size=SIZE,
-        by_region={name: one - level for name, one in medians.items()},
-        marks=patches(canvas.labels, usable & (broad - level > _RED_PATCH), broad - level),
+        by_region={name: one - broad.calm for name, one in broad.by_region.items()},
+        marks=patches(canvas.labels, (broad.labels >= 0) & (above > _RED_PATCH), above),
     )
 
 
