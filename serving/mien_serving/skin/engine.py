@@ -36,7 +36,7 @@ from mien_serving.skin.topology import REGIONS
 _MOST_MARKS: Final = 150
 _DIGITS: Final = 4
 # Radii of a lesion that other measures of the surface and of colour leave out.
-_AROUND_LESIONS: Final = 2.4
+_AROUND_LESIONS: Final = 2.0
 _SURELY: Final = 0.7
 
 

@@ -12,7 +12,6 @@ from mien_serving.skin.canvas import Mask, Plane
 from mien_serving.skin.topology import REGIONS
 
 _TILE: Final = 10
-_LEAST_IN_TILE: Final = 40
 _REPEATS: Final = 200
 _LOW: Final = 5
 _HIGH: Final = 95
@@ -59,14 +58,17 @@ def _chi_square(quantile: float, degrees: int) -> float:
     return float(degrees * max(0.0, 1 - spread + quantile * np.sqrt(spread)) ** 3)
 
 
-def tile_means(plane: Plane, mask: Mask) -> NDArray[np.float64]:
-    """The means of a plane over the mask in tiles of 5 mm that hold enough of it: independent samples of one skin."""
+def tile_means(plane: Plane, mask: Mask, least: int = 40) -> NDArray[np.float64]:
+    """The means of a plane over the mask in tiles of 5 mm that hold at least so many of its pixels.
+
+    They are independent samples of one skin.
+    """
     down, across = np.nonzero(mask)
     row = plane.shape[1] // _TILE + 1
     tiles = (down // _TILE) * row + across // _TILE
     counts = np.bincount(tiles)
     sums = np.bincount(tiles, weights=plane[down, across])
-    enough = counts >= _LEAST_IN_TILE
+    enough = counts >= least
     return np.asarray(sums[enough] / counts[enough], dtype=np.float64)
 
 

@@ -34,6 +34,7 @@ _CROWDED: Final = 5.0
 _ROUGH: Final = 4.0
 _MM2_IN_CM2: Final = 100.0
 _LEAST_CM2: Final = 0.15
+_LEAST_IN_TILE: Final = 20
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def surface_of(canvas: Canvas, lesions: Mask, lines: Mask) -> Surface:
     """Look at the surface between lesions and lines (pixels to leave out)."""
     even = canvas.within(OPEN_SKIN) & ~lesions & ~canvas.clipped
     without = lesions | lines
-    usable = even & ~lines
+    # At the edge of what is seen the face's own rounding looks like relief.
+    usable = even & ~lines & (cv2.erode(canvas.skin.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)
     light = canvas.luminance
     noise = noise_of(light, even)
     fine = _band(light, *_FLAKES)
@@ -71,15 +73,14 @@ def surface_of(canvas: Canvas, lesions: Mask, lines: Mask) -> Surface:
 def texture(canvas: Canvas, surface: Surface) -> Finding:
     """Unevenness: the typical (median over 5 mm tiles) deviation of relief of 2 to 8 mm, in per cent of the light."""
     squares = surface.relief**2
-    tiles = np.sqrt(tile_means(squares, surface.usable)) * 100
+    # Tiles with lesions keep their say: without them rougher parts of the face would be left over.
+    tiles = np.sqrt(tile_means(squares, surface.usable, _LEAST_IN_TILE)) * 100
     value = float(np.median(tiles)) if len(tiles) else 0.0
     low, high = bootstrap(tiles)
     labels = np.where(surface.usable, canvas.labels, -1).astype(np.int16)
     deviation = np.sqrt(cv2.GaussianBlur(squares, (0, 0), 4.0)) * 100
     by_region = region_medians(deviation, labels)
-    # At the edge of what is seen the face's own rounding looks like relief.
-    inner = cv2.erode(surface.usable.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    rough = (deviation > _ROUGH) & inner
+    rough = (deviation > _ROUGH) & surface.usable
     return Finding(
         value=value,
         unit="% of the light",

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from mien_serving.skin.canvas import PIXELS_PER_MM, SIZE, Canvas, Mask, Plane
 from mien_serving.skin.finding import NAMES, Finding, Mark, outlines_of, poisson_interval
+from mien_serving.skin.smoothing import ROOT_OF_DEVIATION, filled, masked
 from mien_serving.skin.topology import FOREHEAD, both
 
 _SIGMAS: Final = (1.1, 1.6, 2.3)
@@ -47,11 +48,11 @@ _TURNS: Final = (0.0, 7.0, -7.0)
 _MM2_IN_100_CM2: Final = 10_000.0
 # A line is deeper than the relief around it by these factors: on a rough surface a valley is no line. From the first
 # on it may be one, from the second it is.
-_ABOVE_RELIEF: Final = (2.2, 3.6)
+_ABOVE_RELIEF: Final = (2.6, 4.2)
 _RELIEF: Final = (1.0, 5.0)
 _AROUND: Final = 14.0
-# From the mean of absolute values of a normal distribution to its deviation.
-_TO_DEVIATION: Final = float(np.sqrt(np.pi / 2))
+# How far skin is continued beyond its edge before a broader view of it takes over; pixels.
+_REACH: Final = 4.0
 # The folds of a smile, from the nose past the mouth to the chin and over the outer cheeks, come and go with it: they
 # are shown, and don't count.
 COUNTED: Final = (*FOREHEAD, "glabella", *both("crows_feet", "under_eye", "cheek_upper", "cheek_middle"))
@@ -125,9 +126,9 @@ def _look(luminance: Plane, skin: Mask, labels_of_regions: NDArray[np.int16], wi
     Each pixel of a line counts by its contrast, by how far that exceeds the relief around, and by its answer; all of
     these rise gradually, so that nothing hangs on one side of a limit.
     """
-    light = _continued(luminance, skin)
+    light = filled(luminance, skin, _REACH)
     answer, depth = ridges(light)
-    above = depth / np.maximum(_unrest(light, skin), np.float32(1e-4))
+    above = depth / np.maximum(_unrest(light, skin & ~without), np.float32(1e-4))
     clear = cv2.erode(skin.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     thin = ((answer >= _LEAST_ANSWER) & (above >= _ABOVE_RELIEF[0]) & clear & ~without).astype(np.uint8)
     weight = answer * np.clip((above - _ABOVE_RELIEF[0]) / (_ABOVE_RELIEF[1] - _ABOVE_RELIEF[0]), 0, 1)
@@ -164,24 +165,14 @@ def _look(luminance: Plane, skin: Mask, labels_of_regions: NDArray[np.int16], wi
     return lines
 
 
-def _continued(light: Plane, mask: Mask) -> Plane:
-    weight = mask.astype(np.float32)
-    sums = cv2.GaussianBlur(light * weight, (0, 0), 4.0)
-    weights = cv2.GaussianBlur(weight, (0, 0), 4.0)
-    around = np.where(weights > 0.02, sums / np.maximum(weights, np.float32(1e-3)), light)  # noqa: PLR2004 - no skin near
-    return np.asarray(np.where(mask, light, around), dtype=np.float32)
-
-
 def _unrest(light: Plane, mask: Mask) -> Plane:
     """The deviation of the relief within some 15 mm around each pixel.
 
-    By the mean of absolute values, which a few lines among smooth skin hardly raise.
+    By the mean of square roots, which a few lines among smooth skin hardly raise.
     """
     relief = cv2.GaussianBlur(light, (0, 0), _RELIEF[0]) - cv2.GaussianBlur(light, (0, 0), _RELIEF[1])
-    weight = mask.astype(np.float32)
-    sums = cv2.GaussianBlur(np.abs(relief) * weight, (0, 0), _AROUND)
-    weights = cv2.GaussianBlur(weight, (0, 0), _AROUND)
-    return np.asarray(_TO_DEVIATION * sums / np.maximum(weights, np.float32(1e-3)), dtype=np.float32)
+    roots = np.asarray(np.sqrt(np.abs(relief)), dtype=np.float32)
+    return np.asarray((masked(roots, mask, _AROUND) / ROOT_OF_DEVIATION) ** 2, dtype=np.float32)
 
 
 def wrinkles(canvas: Canvas, looks: Views) -> Finding:
