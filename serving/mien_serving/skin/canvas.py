@@ -194,6 +194,8 @@ _LIGHT_ABOVE: Final = 0.9
 _ERYTHEMA_RANGE: Final = 18.0
 _PATCH_MM: Final = 3.0
 _TIPS_MM: Final = 4.0
+# Pixels: 9 mm.
+_BLOT: Final = 19
 # Their middle is what this face's skin is like: a flush or a shadow on some of them doesn't move it far.
 _CORE: Final = (
     *both("cheek_upper", "cheek_middle", "forehead"),
@@ -221,7 +223,10 @@ def skin_likeness(canvas: Canvas) -> Mask:
         return np.zeros((SIZE, SIZE), dtype=np.bool_)
     light -= np.float32(np.median([np.median(light[part]) for part in parts]))
     red -= np.float32(np.median([np.median(red[part]) for part in parts]))
-    like = (light > -_LIGHT_BELOW) & (light < _LIGHT_ABOVE) & (np.abs(red) < _ERYTHEMA_RANGE)
+    # Red that is no broader than a large pimple is skin.
+    blot = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BLOT, _BLOT))
+    redder = cv2.morphologyEx((red > _ERYTHEMA_RANGE).astype(np.uint8), cv2.MORPH_OPEN, blot) > 0
+    like = (light > -_LIGHT_BELOW) & (light < _LIGHT_ABOVE) & (red > -_ERYTHEMA_RANGE) & ~redder
     # The tips of hair reach further than the patch that gave the hair away.
     reach = 2 * round(_TIPS_MM * PIXELS_PER_MM) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
