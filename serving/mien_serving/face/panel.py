@@ -37,6 +37,14 @@ _GATES: Final = {
     "underexposed": ("Lightest parts, L*", 1, "", 0),
     "overexposed": ("Clipped pixels", 100, " %", 1),
     "uneven_light": ("Uneven light", 1, " stops", 2),
+    "shadow": ("Cast shadow", 1, " stops", 2),
+    "occlusion": ("Covered", 100, " %", 1),
+    "eyeglasses": ("Glasses' frame", 1, " stops", 2),
+    "too_little_skin": ("Skin in view", 100, " %", 0),
+    "eyes_closed": ("Open eyes", 1, " stops", 1),
+    "colour_cast": ("Colour cast", 1, "", 1),
+    "noise": ("Noise", 1, " %", 1),
+    "smoothed": ("Fine texture", 1, " %", 1),
 }
 
 
