@@ -88,6 +88,14 @@ _GATES: Final[Mapping[str, GateWords]] = MappingProxyType(
         "underexposed": GateWords("Lightest parts, L*", decimals=0),
         "overexposed": GateWords("Burnt out", 100, " %", 1),
         "uneven_light": GateWords("Uneven light", unit=" stops", decimals=2),
+        "shadow": GateWords("Cast shadow", unit=" stops", decimals=2),
+        "occlusion": GateWords("Covered by something", 100, " %", 1),
+        "eyeglasses": GateWords("Frame of glasses", unit=" stops", decimals=2),
+        "too_little_skin": GateWords("Skin in view", 100, " %", 0),
+        "eyes_closed": GateWords("Open eyes", unit=" stops", decimals=1),
+        "colour_cast": GateWords("Colour cast", decimals=1),
+        "noise": GateWords("Noise", unit=" %", decimals=1),
+        "smoothed": GateWords("Fine texture", unit=" %", decimals=1),
     }
 )
 
