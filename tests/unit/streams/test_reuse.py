@@ -12,6 +12,7 @@ from mien_core.model.platform import Analysis, Job, JobStatus
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import AnalyseFace
+from tests.makers import new_analysis
 from tests.unit.streams.stand_ins import ETAG, ScriptedServing, analysis, emitted, job, started
 
 # what ScriptedServing says of every photo
@@ -111,6 +112,18 @@ async def test_a_photo_that_only_serving_opens_is_computed(platform: Platform) -
     assert platform.serving.etags == []
     await platform.analysed()
     assert platform.serving.etags == [ETAG]
+
+
+async def test_an_uploads_own_analysis_is_not_copied_onto_itself(platform: Platform) -> None:
+    """Work that is done again for an upload that has its analysis is done, not taken from there."""
+    begun, delivery = await platform.begun()
+    async with platform.database.transaction() as transaction:
+        upload = await transaction.uploads.get(begun.upload_id)
+        assert upload is not None
+        await transaction.analyses.save(new_analysis(upload, begun.id))
+    await platform.handle(delivery)
+    assert platform.serving.etags == []
+    assert (await job(platform.database, begun.id)).status is JobStatus.COMPLETED
 
 
 async def test_another_revisions_answer_is_not_reused(platform: Platform) -> None:
