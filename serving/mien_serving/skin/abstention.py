@@ -38,6 +38,13 @@ _COLOUR: Final[frozenset[MeasureName]] = frozenset(
 _SHADING: Final[frozenset[MeasureName]] = frozenset(
     {"redness", "radiance", "shine", "dark_circles", "dark_circles_lightness"}
 )
+# A frame lies on lids and under-eyes and looks like a line; its lenses tint and reflect.
+_AROUND_EYES: Final[frozenset[MeasureName]] = frozenset(
+    {"wrinkles", "texture", "dark_circles", "dark_circles_lightness", "shine"}
+)
+_NEAR_THE_EYES: Final[frozenset[MeasureName]] = frozenset({"dark_circles", "dark_circles_lightness", "pores"})
+# What a filter takes away, and what it leaves a wrong share of.
+_SMOOTHED: Final[frozenset[MeasureName]] = _DETAIL | {"shine"}
 
 # For each measure the regions it needs, and the part of them that must be seen.
 _NEEDED: Final[Mapping[MeasureName, tuple[tuple[str, ...], float]]] = MappingProxyType(
@@ -92,7 +99,17 @@ def reasons(report: FaceReport, canvas: Canvas, lamp: Lamp, noise: float) -> dic
         (distance < LEAST_EYE_DISTANCE, frozenset({"pores"}), "resolution"),
         ("blur" in failed, _DETAIL, "blur"),
         (noise > MOST_NOISE, _DETAIL, "light"),
+        ("noise" in failed, _DETAIL, "light"),
+        ("smoothed" in failed, _SMOOTHED, "smoothed"),
         ("uneven_light" in failed, _SHADING, "light"),
+        # A shadow's edge looks like a line and like relief, and its inside like a patch.
+        ("shadow" in failed, _SHADING | _DETAIL, "light"),
+        ("colour_cast" in failed, _COLOUR, "light"),
+        ("too_little_skin" in failed, everything, "hidden"),
+        # A hand has skin's own colour and a beard thins out: what is left of the cheeks may be either. Under the eyes
+        # and on the nose covers are rare, and canvas.skin finds those that aren't skin.
+        ("occlusion" in failed, everything - _NEAR_THE_EYES, "hidden"),
+        ("eyeglasses" in failed, _AROUND_EYES, "hidden"),
         (colour is not None, _COLOUR, colour or "light"),
         (True, _hidden(canvas), "hidden"),
     )
