@@ -52,8 +52,8 @@ LEFT_OUT: dict[str, tuple[set[MeasureName], AbstentionReason]] = {
     "blurred": ({"acne", "spots", "wrinkles", "texture"}, "blur"),
 }
 NO_TONE = {
-    "glasses", "sunglasses", "beard", "hand", "fringe", "microphone", "wall's shadow", "blind's shadow", "cap's shadow", "night",
-    "blue light", "200 x 200", "turned 60",
+    "glasses", "sunglasses", "beard", "hand", "fringe", "microphone", "wall's shadow", "blind's shadow", "cap's shadow",
+    "night", "blue light", "200 x 200", "turned 60",
 }  # fmt: skip
 # Drawn onto another person; the others are told by the same pixels on both.
 ON_OTHERS = ["glasses", "wire glasses", "beard", "hand", "mask", "fringe", "blind's shadow", "beauty filter", "noise"]
