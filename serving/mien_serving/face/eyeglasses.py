@@ -29,6 +29,8 @@ _UNIT: Final = _SIZE / _SIDE
 _FINE: Final = 0.8
 _COARSE: Final = 2.2
 _REACH: Final = 8
+# Row of IEC 61966-2-1 from linear sRGB to relative luminance.
+_TO_LUMINANCE: Final = np.array([[0.2126, 0.7152, 0.0722]], dtype=np.float32)
 _DARK: Final = 0.004
 # In distances between the eyes: where the bridge is searched above and below the corners' line and either way from its
 # middle, and how far below the eye and the cheek's point the rim is.
@@ -65,7 +67,7 @@ def frame_contrast(photo: NDArray[np.uint8], points: NDArray[np.float64]) -> flo
     bottom = max(rows.stop for rows, _ in places) + _REACH
     places = [(slice(rows.start - top, rows.stop - top), columns) for rows, columns in places]
     linear = linear_of_srgb(region.cut(photo, _SIZE)[top:bottom]).astype(np.float32) + np.float32(_DARK)
-    light = np.log2(linear @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32))
+    light = np.asarray(np.log2(cv2.transform(linear, _TO_LUMINANCE)), dtype=np.float32)
     red = np.log2(linear[..., 0] / linear[..., 1])
     return max(_weakest(plane, places) for plane in (light, red))
 

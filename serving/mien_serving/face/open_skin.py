@@ -44,6 +44,8 @@ _HOLES: Final = (RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW, LIPS_OUTER, *_NOSTR
 _NOSE: Final = (193, 417, 437, 420, 360, 4, 131, 198, 217)
 # Pixels of the crop that skin keeps from the outline, and from eyes, brows, lips and nostrils.
 _MARGIN: Final = 3
+# Row of IEC 61966-2-1 from linear sRGB to relative luminance.
+_TO_LUMINANCE: Final = np.array([[0.2126, 0.7152, 0.0722]], dtype=np.float32)
 # Added to light 0-1, so that what eight bits can't tell apart has no ratio.
 _DARK: Final = 0.002
 _SMOOTH: Final = 1.2
@@ -87,7 +89,7 @@ class OpenSkin:
     @cached_property
     def light(self) -> Plane:
         """Stops: log2 of relative luminance 0-1."""
-        return np.asarray(np.log2(self._smooth @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)))
+        return np.asarray(np.log2(cv2.transform(self._smooth, _TO_LUMINANCE)), dtype=np.float32)
 
     @cached_property
     def lab(self) -> NDArray[np.float64] | None:
