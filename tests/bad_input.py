@@ -18,8 +18,9 @@ from mien_core.model.skin import SkinReport
 from mien_serving.face.engine import FaceEngine
 from mien_serving.face.model_files import installed_model_files
 from mien_serving.skin.engine import SkinEngine
-from tests import faces, warps
+from tests import faces, warps, warps_light
 from tests.faces import Picture
+from tests.scenes import cartoon, printed_shirt
 from tests.warps import Points
 from tests.warps_turned import turned
 
@@ -51,27 +52,6 @@ def before_a_printed_shirt(photo: Picture, points: Points) -> Picture:
     return np.asarray(wider, dtype=np.uint8)
 
 
-def printed_shirt(print_width: int = 420) -> Picture:
-    """A shirt with a face printed on it in two colours of ink, in dots; nobody in it."""
-    face = cv2.cvtColor(faces.mirrored(faces.face_of_width(round(0.45 * print_width))), cv2.COLOR_RGB2GRAY)
-    side = face.shape[0]
-    middle = (round(side * 0.56), round(side * 0.23))
-    half = round(print_width / 2)
-    cut = face[max(0, middle[1] - half) : middle[1] + half, max(0, middle[0] - half) : middle[0] + half]
-    height, width = cut.shape
-    cloth = np.full((round(height * 1.5), round(width * 1.25), 3), (196, 64, 58), dtype=np.uint8)
-    down, across = np.mgrid[:height, :width]
-    dots = 0.5 + 0.5 * np.sin(across * 1.6 + down * 0.4) * np.sin(down * 1.6 - across * 0.4)
-    ink = np.clip((cut / 255 - 0.25 - 0.2 * dots) * 4, 0, 1)[..., None]
-    oval = np.hypot((across - width / 2) / (width / 2), (down - height / 2) / (height / 2)) < 1
-    printed = np.array([24, 24, 44]) * (1 - ink) + np.array([244, 236, 214]) * ink
-    top, left = round(height * 0.2), round(width * 0.125)
-    room = cloth[top : top + height, left : left + width]
-    room[:] = np.where(oval[..., None], printed, room)
-    weave = 1 + 0.03 * np.sign(np.sin(np.arange(cloth.shape[1]) * 1.2))[None, :, None]
-    return np.asarray(np.clip(np.round(cloth * weave), 0, 255), dtype=np.uint8)
-
-
 def _wire_glasses(photo: Picture, points: Points) -> Picture:
     return warps.glasses(photo, points, thickness=0.02, colour=(150, 140, 120))
 
@@ -93,15 +73,15 @@ WARPS: Final[Mapping[str, Callable[[Picture, Points], Picture]]] = MappingProxyT
         "mask": warps.masked,
         "fringe": warps.fringe,
         "microphone": warps.microphone,
-        "wall's shadow": warps.half_shadow,
-        "blind's shadow": warps.blinds,
-        "cap's shadow": warps.cap_shadow,
+        "wall's shadow": warps_light.half_shadow,
+        "blind's shadow": warps_light.blinds,
+        "cap's shadow": warps_light.cap_shadow,
         "turned 20": lambda photo, points: turned(photo, points, 20),
         "turned 40": lambda photo, points: turned(photo, points, 40),
         "turned 60": lambda photo, points: turned(photo, points, -60),
-        "night": lambda photo, _: warps.night(photo),
-        "blue light": lambda photo, _: warps.lit_by(photo, (0.25, 0.5, 1.0)),
-        "noise": lambda photo, _: warps.noisy(photo),
+        "night": lambda photo, _: warps_light.night(photo),
+        "blue light": lambda photo, _: warps_light.lit_by(photo, (0.25, 0.5, 1.0)),
+        "noise": lambda photo, _: warps_light.noisy(photo),
         "beauty filter": warps.beautified,
         "blurred": lambda photo, _: faces.blurred(photo, 0.012 * photo.shape[1]),
         "cut by the frame": in_the_corner,
@@ -111,7 +91,7 @@ WARPS: Final[Mapping[str, Callable[[Picture, Points], Picture]]] = MappingProxyT
 )
 # Pictures of no person.
 SCENES: Final[Mapping[str, Callable[[], Picture]]] = MappingProxyType(
-    {"cat": faces.cat, "drawn face": warps.cartoon, "printed shirt": printed_shirt}
+    {"cat": faces.cat, "drawn face": cartoon, "printed shirt": printed_shirt}
 )
 
 

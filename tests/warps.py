@@ -43,6 +43,12 @@ def unit(points: Points) -> float:
     return float(np.linalg.norm(left - right))
 
 
+def points_of(photo: Picture, report: FaceReport) -> Points:
+    """The mesh of a report (468 x 3) in pixels of its photo."""
+    height, width = photo.shape[:2]
+    return np.array([(one.x, one.y, one.z) for one in report.face.landmarks]) * (width, height, width)
+
+
 def lids_closed(photo: Picture, points: Points) -> Picture:
     """Both eyes shut: the upper lid's skin is drawn down to the lower lid, with lashes along it."""
     across, down = np.meshgrid(np.arange(photo.shape[1], dtype=np.float32), np.arange(photo.shape[0], dtype=np.float32))
@@ -221,31 +227,6 @@ def microphone(photo: Picture, points: Points) -> Picture:
     return np.asarray(np.round(result * (1 - body) + lit[..., None] * body), dtype=np.uint8)
 
 
-def half_shadow(photo: Picture, points: Points, *, stops: float = 1.6, softness: float = 0.012) -> Picture:
-    """A wall's shadow whose edge runs aslant over forehead, nose and cheek; softness in distances between the eyes."""
-    eye_distance = unit(points)
-    centre = points[5, :2]
-    across, down = np.meshgrid(np.arange(photo.shape[1]), np.arange(photo.shape[0]))
-    beyond = (across - centre[0] + 0.5 * (down - centre[1]) - 0.35 * eye_distance).astype(np.float32)
-    return relit(photo, 2.0 ** (-stops * _step(beyond, softness * eye_distance)[..., None]))
-
-
-def blinds(photo: Picture, points: Points, *, stops: float = 1.3) -> Picture:
-    """The shadow of a blind: bars across the whole face, with edges as soft as the sun makes them."""
-    eye_distance = unit(points)
-    across, down = np.meshgrid(np.arange(photo.shape[1]), np.arange(photo.shape[0]))
-    wave = np.sin((down + 0.35 * across) / (0.62 * eye_distance) * 2 * np.pi).astype(np.float32)
-    return relit(photo, 2.0 ** (-stops * _step(wave, 0.12)[..., None]))
-
-
-def cap_shadow(photo: Picture, points: Points, *, stops: float = 1.5) -> Picture:
-    """The shadow of a cap's peak over forehead and eyes, with a curved edge below the eyes."""
-    eye_distance = unit(points)
-    across, down = np.meshgrid(np.arange(photo.shape[1]), np.arange(photo.shape[0]))
-    edge = points[5, 1] - 0.05 * eye_distance - 0.12 * ((across - points[5, 0]) ** 2) / eye_distance
-    return relit(photo, 2.0 ** (-stops * _step((edge - down).astype(np.float32), 0.02 * eye_distance)[..., None]))
-
-
 def beautified(photo: Picture, points: Points) -> Picture:
     """A beauty filter: skin smoothed as an edge-keeping filter does it, eyes, brows and lips left sharp."""
     eye_distance = unit(points)
@@ -264,75 +245,6 @@ def beautified(photo: Picture, points: Points) -> Picture:
         skin = np.minimum(skin, 1 - _filled(photo, points, part))
     cover = _soft(skin, 0.03 * eye_distance)[..., None]
     return np.asarray(np.round(photo * (1 - cover) + smooth * cover), dtype=np.uint8)
-
-
-def noisy(photo: Picture, strength: float = 0.12, seed: int = 1) -> Picture:
-    """A sensor's grain: variance = strength^2 (light + 0.01), light 0-1, in each channel."""
-    encoded = photo / 255
-    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    grains = np.random.default_rng(seed).standard_normal(photo.shape)
-    return _encoded(light + strength * np.sqrt(light + 0.01) * grains)
-
-
-def night(photo: Picture) -> Picture:
-    """Taken at night by what light there is: a sixtieth of it, and the grain that comes with that."""
-    return noisy(relit(photo, 1 / 60), 0.03)
-
-
-def lit_by(photo: Picture, gains: tuple[float, float, float]) -> Picture:
-    """Under a coloured lamp: light times a gain in each channel."""
-    return relit(photo, np.array(gains, dtype=np.float64))
-
-
-def cartoon(width: int = 900, height: int = 1000) -> Picture:
-    """A face as a child's book draws it: flat colours, black lines."""
-    photo = np.full((height, width, 3), (170, 214, 236), dtype=np.uint8)
-    ink, skin, red = (30, 24, 22), (250, 205, 165), (205, 70, 70)
-
-    size = np.array([width, height])
-
-    def oval(
-        x: float, y: float, across: float, down: float, colour: Sequence[int], *, stroke: int = cv2.FILLED
-    ) -> None:
-        centre, axes = np.array([x, y]) * size, np.array([across, down]) * size
-        cv2.ellipse(photo, _fixed(centre), _fixed(axes), 0, 0, 360, tuple(colour), stroke, cv2.LINE_AA, _SHIFT)
-
-    oval(0.5, 0.44, 0.32, 0.36, (92, 56, 30))
-    for x in (0.22, 0.78):
-        oval(x, 0.52, 0.05, 0.07, skin)
-        oval(x, 0.52, 0.05, 0.07, ink, stroke=6)
-    oval(0.5, 0.52, 0.27, 0.33, skin)
-    oval(0.5, 0.52, 0.27, 0.33, ink, stroke=6)
-    cv2.ellipse(
-        photo,
-        _fixed(np.array([0.5 * width, 0.3 * height])),
-        _fixed(np.array([0.26 * width, 0.12 * height])),
-        0,
-        180,
-        360,
-        (92, 56, 30),
-        cv2.FILLED,
-        cv2.LINE_AA,
-        _SHIFT,
-    )
-    for x in (0.39, 0.61):
-        oval(x, 0.46, 0.062, 0.05, (255, 255, 255))
-        oval(x, 0.46, 0.062, 0.05, ink, stroke=5)
-        oval(x, 0.465, 0.03, 0.03, (70, 120, 60))
-        oval(x, 0.465, 0.015, 0.016, ink)
-        oval(x + 0.01, 0.458, 0.006, 0.006, (255, 255, 255))
-        brow = np.array([[x - 0.07, 0.385], [x, 0.365], [x + 0.07, 0.385]]) * (width, height)
-        cv2.polylines(photo, [np.round(brow).astype(np.int32)], False, (60, 34, 20), 14, cv2.LINE_AA)
-    nose = np.array([[0.5, 0.5], [0.475, 0.585], [0.515, 0.595]]) * (width, height)
-    cv2.polylines(photo, [np.round(nose).astype(np.int32)], False, ink, 6, cv2.LINE_AA)
-    for x in (0.33, 0.67):
-        oval(x, 0.6, 0.045, 0.035, (250, 170, 150))
-    mouth = _fixed(np.array([0.5 * width, 0.66 * height]))
-    cv2.ellipse(
-        photo, mouth, _fixed(np.array([0.1 * width, 0.07 * height])), 0, 0, 180, red, cv2.FILLED, cv2.LINE_AA, _SHIFT
-    )
-    cv2.ellipse(photo, mouth, _fixed(np.array([0.1 * width, 0.07 * height])), 0, 0, 180, ink, 5, cv2.LINE_AA, _SHIFT)
-    return photo
 
 
 def _height_at(points: Points, row: Sequence[int], columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -370,22 +282,6 @@ def _distance_to(photo: Picture, line: Points) -> NDArray[np.float64]:
     return np.asarray(np.hypot(across - line[0, 0] - along * way[0], down - line[0, 1] - along * way[1]))
 
 
-def _step(plane: NDArray[np.float32], softness: float) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(plane / max(softness, 1e-3), -30, 30))), dtype=np.float64)
-
-
 def _mixed(photo: Picture, colour: tuple[int, int, int], cover: Plane) -> Picture:
     share = np.clip(cover, 0, 1)[..., None]
     return np.asarray(np.round(photo * (1 - share) + np.array(colour) * share), dtype=np.uint8)
-
-
-def _encoded(light: NDArray[np.float64]) -> Picture:
-    clipped = np.clip(light, 0, 1)
-    again = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * np.maximum(clipped, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.round(again * 255), dtype=np.uint8)
-
-
-def points_of(photo: Picture, report: FaceReport) -> Points:
-    """The mesh of a report (468 x 3) in pixels of its photo."""
-    height, width = photo.shape[:2]
-    return np.array([(one.x, one.y, one.z) for one in report.face.landmarks]) * (width, height, width)

@@ -8,9 +8,10 @@ import pytest
 
 from mien_core.model.face import FaceReport
 from mien_core.model.skin import AbstentionReason, MeasureName, SkinReport
-from tests.bad_input import SCENES, SEEN, WARPS, Eyes, portrait, printed_shirt
+from tests.bad_input import SCENES, SEEN, WARPS, Eyes, portrait
 from tests.faces import Picture
 from tests.real_photos import real_photo_or_skip
+from tests.scenes import printed_shirt
 from tests.warps import Points, points_of, unit
 
 # Each warp of the astronaut and the gates that must fail; what is missing here must fail none.

@@ -16,7 +16,7 @@ from mien_serving.face.open_skin import OpenSkin, distance_to_skin
 from mien_serving.face.shadow import unexplained_stops
 from mien_serving.phantom import tones
 from mien_serving.phantom.face_plan import plan_of
-from tests import faces, warps
+from tests import faces, warps, warps_light
 from tests.faces import Picture
 from tests.real_photos import real_photo_or_skip
 from tests.unit.face.test_gates import failed, gates_of, report_of
@@ -31,9 +31,9 @@ def points(astronaut_report: FaceReport) -> Points:
 @pytest.mark.parametrize(
     ("warp", "expected"),
     [
-        (warps.half_shadow, {"shadow"}),
-        (warps.cap_shadow, {"shadow"}),
-        (warps.blinds, {"shadow"}),
+        (warps_light.half_shadow, {"shadow"}),
+        (warps_light.cap_shadow, {"shadow"}),
+        (warps_light.blinds, {"shadow"}),
         (warps.bearded, {"occlusion"}),
         (warps.hand, {"occlusion"}),
         (warps.microphone, {"occlusion"}),
@@ -41,9 +41,9 @@ def points(astronaut_report: FaceReport) -> Points:
         (lambda photo, points: warps.glasses(photo, points, thickness=0.02, colour=(150, 140, 120)), {"eyeglasses"}),
         (lambda photo, points: warps.glasses(photo, points, tint=0.93), {"eyeglasses", "occlusion"}),
         (warps.lids_closed, {"eyes_closed"}),
-        (lambda photo, _: warps.lit_by(photo, (0.25, 0.5, 1.0)), {"colour_cast"}),
-        (lambda photo, _: warps.lit_by(photo, (0.5, 0.75, 0.35)), {"colour_cast"}),
-        (lambda photo, _: warps.noisy(photo), {"noise"}),
+        (lambda photo, _: warps_light.lit_by(photo, (0.25, 0.5, 1.0)), {"colour_cast"}),
+        (lambda photo, _: warps_light.lit_by(photo, (0.5, 0.75, 0.35)), {"colour_cast"}),
+        (lambda photo, _: warps_light.noisy(photo), {"noise"}),
         (warps.beautified, {"smoothed"}),
     ],
     ids=[
@@ -75,7 +75,7 @@ def test_gates_say_the_same_of_every_tone(tone: int, engine: FaceEngine, astrona
         lambda photo: faces.relit(photo, 0.8 * 2.0 ** (-0.6 * np.linspace(-2.7, 2.7, 1920))[None, :, None]),
         lambda photo: faces.rotated(photo, 15),
         lambda photo: faces.resized(photo, 1280, 720),
-        lambda photo: warps.noisy(photo, 0.03),
+        lambda photo: warps_light.noisy(photo, 0.03),
         faces.mirrored,
     ],
     ids=["darker", "warmer", "from_one_side", "tilted", "smaller", "grain", "mirrored"],
@@ -127,7 +127,7 @@ def test_deeper_shadows_leave_more_unexplained(points: Points) -> None:
         return value
 
     clear = stops(photo)
-    deep = [stops(warps.blinds(photo, points, stops=depth)) for depth in (0.4, 0.8, 1.2)]
+    deep = [stops(warps_light.blinds(photo, points, stops=depth)) for depth in (0.4, 0.8, 1.2)]
     assert clear < deep[0] < deep[1] < deep[2] < clear + 1.5
     across = np.linspace(-2.7, 2.7, 1920)
     assert stops(faces.relit(photo, 0.6 * 2.0 ** (-0.5 * across)[None, :, None])) == pytest.approx(clear, abs=0.1)
