@@ -21,6 +21,8 @@ from mien_serving.face.topology import MIRROR_PAIRS
 # Parts of the planned skin that must be seen: at all, and on both sides.
 _LEAST_SEEN: Final = 0.4
 _LEAST_PAIRED: Final = 0.3
+# Pixels of the crop below which a fit of six numbers says nothing; a face has some 7,000.
+_LEAST_PIXELS: Final = 500
 # Around what is no skin, whose edge would look like a shadow's.
 _AROUND_FOREIGN: Final = 7
 # Sigma in pixels of the crop under which the halves are compared: the mesh's mirror is no better.
@@ -45,12 +47,12 @@ def unexplained_stops(skin: OpenSkin) -> float | None:
     )
     usable = np.asarray(skin.plan & ~near, dtype=np.bool_)
     least = int(skin.planned.sum())
-    if usable.sum() < max(_LEAST_SEEN * least, 1):
+    if usable.sum() < max(_LEAST_SEEN * least, _LEAST_PIXELS):
         return None
     across, down = _coordinates(skin, usable)
     round_face = _spread(skin.light[usable], (np.ones_like(across), across, down, across**2, across * down, down**2))
     difference, paired = _halves(skin, usable)
-    if paired.sum() < max(_LEAST_PAIRED * least, 1):
+    if paired.sum() < max(_LEAST_PAIRED * least, _LEAST_PIXELS):
         return None
     across, down = _coordinates(skin, paired)
     return max(round_face, _spread(difference[paired], (across, across * down)))

@@ -11,8 +11,10 @@ import pytest
 from mien_core.model.face import FaceReport
 from mien_serving.face.crop import crop_of
 from mien_serving.face.engine import FaceEngine
+from mien_serving.face.gates import quality_of
 from mien_serving.face.grain import grain_of
 from mien_serving.face.open_skin import OpenSkin, distance_to_skin
+from mien_serving.face.pose import pose_of
 from mien_serving.face.shadow import unexplained_stops
 from mien_serving.phantom import tones
 from mien_serving.phantom.face_plan import plan_of
@@ -158,6 +160,19 @@ def test_noise_is_given_at_the_scale_of_the_measures(points: Points) -> None:
 
     assert seen(1) == pytest.approx(3, abs=0.3)
     assert seen(2) == pytest.approx(1.5, abs=0.3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_mesh_the_gates_are_judged(seed: int, points: Points) -> None:
+    """Beyond the photo's edge, squeezed to a line, tiny or turned over: gates are left out, none breaks."""
+    generator = np.random.default_rng(seed)
+    photo = faces.astronaut_1080p()
+    middle = points.mean(axis=0)
+    scale = generator.choice([0.01, 0.2, 1.0, 4.0], 3) * generator.choice([1.0, 1.0, -1.0, 0.001], 3)
+    moved = (points - middle) * scale + middle + generator.normal(0, 600, 3)
+    gates = quality_of(photo, moved, 1, pose_of(moved), crop_of(photo, moved)).gates
+    assert all(math.isfinite(one.value) for one in gates)
+    assert {"resolution", "face_out_of_bounds"} <= {one.code for one in gates}
 
 
 def test_small_faces_have_no_grain(points: Points) -> None:
