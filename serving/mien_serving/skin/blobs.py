@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien_serving.skin.canvas import Mask, Plane
+from mien_serving.skin.smoothing import masked
 
 # The median of absolute values of a normal distribution, in deviations.
 _DEVIATION: Final = 0.6745
@@ -39,15 +40,7 @@ class Blob:
 
 def flattened(plane: Plane, mask: Mask, sigma: float) -> Plane:
     """A plane less its own local mean over the mask (Gaussian weights, sigma in pixels); 0 outside the mask."""
-    weight = mask.astype(np.float32)
-    sums = cv2.GaussianBlur(plane * weight, (0, 0), sigma)
-    weights = cv2.GaussianBlur(weight, (0, 0), sigma)
-    return np.asarray(np.where(mask, plane - sums / np.maximum(weights, np.float32(1e-3)), 0), dtype=np.float32)
-
-
-def softened(plane: Plane, sigma: float) -> Plane:
-    """A plane blurred by a Gaussian; sigma in pixels."""
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), dtype=np.float32)
+    return np.asarray(np.where(mask, plane - masked(plane, mask, sigma), 0), dtype=np.float32)
 
 
 def blobs_in(plane: Plane, mask: Mask, sigmas: Sequence[float], least: float, outstanding: float) -> list[Blob]:
@@ -64,7 +57,7 @@ def blobs_in(plane: Plane, mask: Mask, sigmas: Sequence[float], least: float, ou
     Returns:
         The blobs, strongest first; none lies within another's radius.
     """
-    stack = np.stack([_answers(plane, sigma) for sigma in sigmas])
+    stack = np.stack(_answers(plane, sigmas))
     unrest = [_unrest(answers[mask]) for answers in stack]
     for answers, usual in zip(stack, unrest, strict=True):
         answers[answers < outstanding * usual] = 0
@@ -93,9 +86,14 @@ def _unrest(answers: NDArray[np.float32]) -> float:
     return max(float(np.median(np.abs(answers))) / _DEVIATION, 1e-6) if answers.size else 1.0
 
 
-def _answers(plane: Plane, sigma: float) -> Plane:
-    smooth = cv2.GaussianBlur(plane, (0, 0), sigma)
-    return np.asarray(-(sigma**2) * cv2.Laplacian(smooth, cv2.CV_32F, ksize=1), dtype=np.float32)
+def _answers(plane: Plane, sigmas: Sequence[float]) -> list[Plane]:
+    """The Laplacian at each scale; each is blurred from the one before, by what is missing (Gaussians add up)."""
+    smooth, before, answers = plane, 0.0, []
+    for sigma in sigmas:
+        smooth = np.asarray(cv2.GaussianBlur(smooth, (0, 0), float(np.sqrt(sigma**2 - before**2))), dtype=np.float32)
+        before = sigma
+        answers.append(np.asarray(cv2.Laplacian(smooth, cv2.CV_32F, ksize=1, scale=-(sigma**2)), dtype=np.float32))
+    return answers
 
 
 def _roundness(plane: Plane, x: int, y: int, sigma: float) -> float:

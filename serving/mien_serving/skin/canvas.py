@@ -36,6 +36,8 @@ SIZE: Final = round(SIDE * IOD)
 HOLE_MARGIN_MM: Final = 2.5
 # How far it keeps from the outline of the face.
 RIM_MM: Final = 4.0
+_MARGIN_MM: Final = 10.0
+_LEVELS: Final = np.arange(256, dtype=np.uint8)
 # Below these (light relative to white) eight bits hold too few steps: for what is told by a pixel's luminance, and for
 # the ratio of two channels, which a larger one would pull towards grey on dark skin.
 DARK: Final = 0.002
@@ -135,6 +137,14 @@ class Canvas:
         )
 
     @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns that hold the plan and a centimetre around it: what lies outside needn't be looked at."""
+        left, top, width, height = cv2.boundingRect(self.plan.astype(np.uint8))
+        margin = round(_MARGIN_MM * PIXELS_PER_MM)
+        rows = slice(max(0, top - margin), min(SIZE, top + max(height, 1) + margin))
+        return rows, slice(max(0, left - margin), min(SIZE, left + max(width, 1) + margin))
+
+    @cached_property
     def skin(self) -> Mask:
         """The plan without what doesn't look like the rest: hair, glasses, hands, hard shadows, burnt-out light."""
         return self.plan & skin_likeness(self)
@@ -179,12 +189,21 @@ def canvas_of(photo: Pixels, frame: Frame, gains: NDArray[np.float64]) -> Canvas
     """
     raw = frame.square.cut(photo, SIZE)
     points = frame.square.from_photo(frame.points)[:, :2] * SIZE
-    centres = (np.arange(SIZE) + 0.5) / SIZE
-    across, down = np.meshgrid(centres, centres)
-    spots = frame.square.to_photo(np.stack([across.ravel(), down.ravel(), np.zeros(SIZE * SIZE)], axis=1))
-    inside = (spots[:, 0] >= 0) & (spots[:, 0] < frame.width) & (spots[:, 1] >= 0) & (spots[:, 1] < frame.height)
-    linear = np.asarray(linear_of_srgb(raw) * gains, dtype=np.float32)
-    return Canvas(frame, raw, linear, points, inside.reshape(SIZE, SIZE))
+    linear = (linear_of_srgb(_LEVELS)[:, None] * gains).astype(np.float32)[raw, (0, 1, 2)]
+    return Canvas(frame, raw, linear, points, _inside(frame))
+
+
+def _inside(frame: Frame) -> Mask:
+    corners = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], dtype=np.float64)
+    edge = np.array([(0, 0, 0), (frame.width, 0, 0), (frame.width, frame.height, 0), (0, frame.height, 0)])
+    square = frame.square.to_photo(corners)[:, :2]
+    if (square >= 0).all() and (square <= (frame.width, frame.height)).all():
+        return np.ones((SIZE, SIZE), dtype=np.bool_)
+    photo = frame.square.from_photo(edge.astype(np.float64))[:, :2] * SIZE
+    inside = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    # In sixteenths of a pixel, whose centre is at a whole number.
+    cv2.fillConvexPoly(inside, np.round((photo - 0.5) * 16).astype(np.int32), 1, shift=4)
+    return np.asarray(inside > 0, dtype=np.bool_)
 
 
 # Skin of one face under one lamp: how far the light (natural logarithm) and the erythema index of a broad patch may

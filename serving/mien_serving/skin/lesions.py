@@ -1,7 +1,7 @@
 """Pigment spots and pimples: blobs on the map of the pigment they hold, told apart by the colour they absorb."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -25,7 +25,7 @@ _OUTSTANDING: Final = MappingProxyType({"melanin": (3.5, 5.5), "erythema": (4.0,
 # there to a clear lesion the weight rises from 0 to 1.
 _LEAST_SPOT: Final = 4.0
 _LEAST_PIMPLE: Final = 4.0
-_ROUND: Final = (0.2, 0.5)
+_ROUND: Final = (0.25, 0.55)
 # A mole is so dark that its colour says nothing: more than a third of the red light gone.
 _MOLE: Final = (16.0, 22.0)
 # Melanin takes blue before green before red; blood takes green and blue and leaves red. Angle in degrees of the
@@ -93,21 +93,25 @@ class _Candidate:
 
 
 def _candidates(canvas: Canvas, pigment: str) -> list[_Candidate]:
-    plane = canvas.melanin if pigment == "melanin" else canvas.erythema
-    usable = canvas.skin & ~canvas.clipped
+    window = canvas.window
+    plane = (canvas.melanin if pigment == "melanin" else canvas.erythema)[window]
+    usable = (canvas.skin & ~canvas.clipped)[window]
     flat = flattened(plane, usable, _BACKGROUND_MM * PIXELS_PER_MM / 2)
+    inner = _inner(usable) & canvas.within(LESION_SKIN)[window]
+    labels = canvas.labels[window]
+    corner = (window[1].start, window[0].start)
     outstanding = _OUTSTANDING[pigment]
     found = []
-    for blob in blobs_in(flat, _inner(usable) & canvas.within(LESION_SKIN), SIGMAS, _LEAST_ANSWER, outstanding[0]):
-        density = contrast(canvas.density, usable, blob)
+    for blob in blobs_in(flat, inner, SIGMAS, _LEAST_ANSWER, outstanding[0]):
+        density = contrast(canvas.density[window], usable, blob)
         if density is None:
             continue
         red, green, blue = density
         over_red, over_green = green - red, blue - green
         found.append(
             _Candidate(
-                blob=blob,
-                region=NAMES[canvas.labels[blob.y, blob.x]],
+                blob=replace(blob, x=blob.x + corner[0], y=blob.y + corner[1]),
+                region=NAMES[labels[blob.y, blob.x]],
                 melanin=float(red * _INDEX),
                 erythema=float(over_red * _INDEX),
                 angle=float(np.degrees(np.arctan2(over_green, over_red))),

@@ -75,11 +75,10 @@ def shine(canvas: Canvas) -> Finding:
     shiny = (added > _SHINY) & usable
     value = float(shiny[usable].mean()) * 100 if usable.any() else 0.0
     low, high = bootstrap_mean(tile_means(shiny.astype(np.float32) * 100, usable))
-    by_region = {}
-    for number, name in enumerate(NAMES):
-        here = usable & (canvas.labels == number)
-        if here.any():
-            by_region[name] = float(shiny[here].mean()) * 100
+    sizes, parts = (np.bincount(canvas.labels[mask], minlength=len(NAMES)) for mask in (usable, shiny))
+    by_region = {
+        name: 100 * float(part) / float(size) for name, part, size in zip(NAMES, parts, sizes, strict=True) if size
+    }
     return Finding(
         value=value,
         unit="% of skin area",

@@ -6,7 +6,6 @@ from typing import Final
 import cv2
 import numpy as np
 
-from mien_serving.skin.blobs import softened
 from mien_serving.skin.canvas import PIXELS_PER_MM, SIZE, Canvas, Mask, Plane
 from mien_serving.skin.finding import (
     NAMES,
@@ -17,7 +16,7 @@ from mien_serving.skin.finding import (
     region_medians,
     tile_means,
 )
-from mien_serving.skin.smoothing import filled
+from mien_serving.skin.smoothing import blurred, filled
 from mien_serving.skin.topology import OPEN_SKIN
 
 # Scales in pixels: relief of 2 to 8 mm, flakes of about 1 mm.
@@ -104,7 +103,7 @@ def dryness(canvas: Canvas, surface: Surface) -> Finding:
     area = max(float(areas.sum()), 1.0)
     number = max(0, int(bright.sum() - dark.sum()))
     low, high = poisson_interval(number)
-    crowd = softened(surface.flakes.astype(np.float32) - surface.pits, 5.0) * (PIXELS_PER_MM**2 * _MM2_IN_CM2)
+    crowd = blurred(surface.flakes.astype(np.float32) - surface.pits, 5.0) * (PIXELS_PER_MM**2 * _MM2_IN_CM2)
     return Finding(
         value=number / area,
         unit="per cm2",

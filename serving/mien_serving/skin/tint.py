@@ -51,7 +51,9 @@ def dark_circles(canvas: Canvas, without: Mask) -> tuple[Finding, Finding] | Non
     Medians in CIELAB of each side, so lines and lashes don't matter; the value is the mean of both sides. The distance
     counts where the skin under the eye is the darker. None where a side can't be seen.
     """
-    lab = cv2.cvtColor(np.clip(canvas.linear, 0, 1), cv2.COLOR_LRGB2LAB)
+    window = canvas.window
+    lab = np.zeros(canvas.linear.shape, dtype=np.float32)
+    lab[window] = cv2.cvtColor(np.clip(canvas.linear[window], 0, 1), cv2.COLOR_LRGB2LAB)
     distances, drops, samples = {}, {}, []
     for side in _SIDES:
         eye = canvas.within((f"under_eye_{side}",)) & ~without

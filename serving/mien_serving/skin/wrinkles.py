@@ -31,6 +31,8 @@ OFF_CENTRE: Final = 0.75
 _BLOBNESS: Final = 0.5
 _CURVATURE: Final = 0.03
 _LEAST_ANSWER: Final = 0.3
+# Half the curvature's trace of what is no line for certain.
+_FLATTEST: Final = _CURVATURE / 12
 # A line shorter than the first counts nothing, from the second on fully.
 _LEAST_LENGTH_MM: Final = 6.0
 _FULL_LENGTH_MM: Final = 13.0
@@ -64,27 +66,26 @@ def ridges(light: Plane) -> tuple[Plane, Plane]:
     depth = np.zeros(light.shape, dtype=np.float32)
     for sigma in _SIGMAS:
         smooth = cv2.GaussianBlur(light, (0, 0), sigma)
-        xx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, ksize=3) / 4
-        yy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, ksize=3) / 4
-        xy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, ksize=3) / 4
-        middle = (xx + yy) * (sigma**2 / 2)
-        spread = np.sqrt(((xx - yy) / 2) ** 2 + xy**2) * sigma**2
-        one, other = middle + spread, middle - spread
-        swap = np.abs(one) < np.abs(other)
-        large, small = np.where(swap, other, one), np.where(swap, one, other)
-        structure = large**2 + small**2
-        ratio = small**2 / np.maximum(large**2, np.float32(1e-12))
-        here = np.exp(-ratio / (2 * _BLOBNESS**2)) * (1 - np.exp(-structure / (2 * _CURVATURE**2)))
-        angle = np.arctan2(2 * xy, xx - yy) / 2
-        slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3) * (np.cos(angle) / 8)
-        slope += cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3) * (np.sin(angle) / 8)
-        centred = np.abs(slope) * sigma**2 <= OFF_CENTRE * large
-        here = np.where((large > 0) & centred, here, 0).astype(np.float32)
-        better = here > answer
-        answer = np.where(better, here, answer)
+        xx, yy, xy = (cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3) for order in ((2, 0), (0, 2), (1, 1)))
+        # Half the trace of s^2 H; where it isn't positive the stronger curvature is a bright line's.
+        middle = (xx + yy) * np.float32(sigma**2 / 8)
+        at = middle > np.float32(_FLATTEST)
+        difference, mixed = (xx[at] - yy[at]) * np.float32(sigma**2 / 8), xy[at] * np.float32(sigma**2 / 4)
+        spread = np.sqrt(difference**2 + mixed**2)
+        large, small = middle[at] + spread, middle[at] - spread
+        found = np.exp((small / large) ** 2 * np.float32(-0.5 / _BLOBNESS**2))
+        found *= 1 - np.exp((large**2 + small**2) * np.float32(-0.5 / _CURVATURE**2))
+        # The square of the slope along the eigenvector of the larger eigenvalue, by the double angle.
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3)[at] / 8 for order in ((1, 0), (0, 1)))
+        squares, product = across**2 + down**2, across * down
+        turned = (across**2 - down**2) * difference + 2 * product * mixed
+        slope = (squares + turned / np.maximum(spread, np.float32(1e-9))) / 2
+        found[slope * np.float32(sigma**4) > (OFF_CENTRE * large) ** 2] = 0
+        better = found > answer[at]
+        answer[at] = np.where(better, found, answer[at])
         # A line with a Gaussian profile of width sigma has a curvature of contrast / (2 sqrt 2) at its own scale.
-        depth = np.where(better, large * np.float32(2 * np.sqrt(2)), depth)
-    return answer, np.asarray(depth, dtype=np.float32)
+        depth[at] = np.where(better, large * np.float32(2 * np.sqrt(2)), depth[at])
+    return answer, depth
 
 
 Views = tuple[Sequence["Line"], ...]
@@ -104,33 +105,41 @@ def lines_in(canvas: Canvas, without: Mask) -> Views:
     The face is looked at three times, upright and turned a little to either side: which pixels a faint line falls on
     is chance, and the mean of three looks depends on it less.
     """
+    window = canvas.window
+    skin, beside = canvas.skin[window], without[window]
+    light = filled(canvas.luminance[window], skin, _REACH)
+    unrest = _unrest(light, skin & ~beside)
+    corner = np.array([window[1].start, window[0].start], dtype=np.float64)
     looks = []
     for degrees in _TURNS:
-        turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), degrees, 1.0)
-        skin, beside = (_turned(mask.astype(np.uint8), turn, 0) > 0 for mask in (canvas.skin, without))
-        labels = np.asarray(_turned(canvas.labels, turn, -1), dtype=np.int16)
-        luminance = cv2.warpAffine(canvas.luminance, turn, (SIZE, SIZE), flags=cv2.INTER_LINEAR) if degrees else None
-        light = canvas.luminance if luminance is None else np.asarray(luminance, dtype=np.float32)
-        looks.append(_look(light, skin, labels, beside))
+        turn = cv2.getRotationMatrix2D((skin.shape[1] / 2, skin.shape[0] / 2), degrees, 1.0)
+        labels = np.asarray(_turned(canvas.labels[window], turn, -1), dtype=np.int16)
+        clear = cv2.erode(_turned(skin.astype(np.uint8), turn, 0), np.ones((3, 3), np.uint8)) > 0
+        clear &= _turned(beside.astype(np.uint8), turn, 1) == 0
+        seen, around = (
+            np.asarray(cv2.warpAffine(plane, turn, plane.shape[::-1], flags=cv2.INTER_LINEAR), dtype=np.float32)
+            for plane in (light, unrest)
+        )
+        looks.append(_look(seen, around, clear, labels, corner))
     return tuple(looks)
 
 
 def _turned(plane: NDArray[Any], turn: NDArray[Any], outside: int) -> NDArray[Any]:
     flags = cv2.INTER_NEAREST
-    return np.asarray(cv2.warpAffine(plane, turn, (SIZE, SIZE), flags=flags, borderValue=outside))
+    return np.asarray(cv2.warpAffine(plane, turn, plane.shape[::-1], flags=flags, borderValue=outside))
 
 
-def _look(luminance: Plane, skin: Mask, labels_of_regions: NDArray[np.int16], without: Mask) -> list[Line]:
+def _look(
+    light: Plane, unrest: Plane, clear: Mask, labels_of_regions: NDArray[np.int16], corner: NDArray[np.float64]
+) -> list[Line]:
     """The lines of one look.
 
     Each pixel of a line counts by its contrast, by how far that exceeds the relief around, and by its answer; all of
     these rise gradually, so that nothing hangs on one side of a limit.
     """
-    light = filled(luminance, skin, _REACH)
     answer, depth = ridges(light)
-    above = depth / np.maximum(_unrest(light, skin & ~without), np.float32(1e-4))
-    clear = cv2.erode(skin.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    thin = ((answer >= _LEAST_ANSWER) & (above >= _ABOVE_RELIEF[0]) & clear & ~without).astype(np.uint8)
+    above = depth / np.maximum(unrest, np.float32(1e-4))
+    thin = ((answer >= _LEAST_ANSWER) & (above >= _ABOVE_RELIEF[0]) & clear).astype(np.uint8)
     weight = answer * np.clip((above - _ABOVE_RELIEF[0]) / (_ABOVE_RELIEF[1] - _ABOVE_RELIEF[0]), 0, 1)
     weight *= np.clip((depth - _FAINT) / (_CLEAR - _FAINT), 0, _MOST_WEIGHT)
     # Lines that miss a pixel are one.
@@ -159,7 +168,7 @@ def _look(luminance: Plane, skin: Mask, labels_of_regions: NDArray[np.int16], wi
             continue
         region = NAMES[int(np.bincount(regions).argmax())]
         lines.extend(
-            Line(Mark(region, outline + np.array([left, top]), strength), run * float(full))
+            Line(Mark(region, outline + corner + np.array([left, top]), strength), run * float(full))
             for outline in outlines_of(shape)[:1]
         )
     return lines
