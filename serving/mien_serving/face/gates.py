@@ -156,6 +156,8 @@ def quality_of(
     ]
     failed = {one.code for one in gates if not one.passed}
     frontal, lit = not failed & {"pose_yaw", "pose_pitch"}, "underexposed" not in failed
+    # What is out of focus has neither an iris nor fine texture to see, and there is one advice for that.
+    sharp = "blur" not in failed
     skin, grain = OpenSkin(crop), grain_of(photo, points)
     # Under a coloured lamp nothing has the colour of skin.
     cast = skin.cast if lit else None
@@ -167,10 +169,10 @@ def quality_of(
         "occlusion": skin.hidden_share if lit else None,
         "eyeglasses": frame_contrast(photo, points) if frontal and lit and not grainy else None,
         "too_little_skin": skin.skin_share if white else None,
-        "eyes_closed": iris_contrast(photo, points) if frontal and lit else None,
+        "eyes_closed": iris_contrast(photo, points) if frontal and lit and sharp else None,
         "colour_cast": cast,
         "noise": grain.noise,
-        "smoothed": grain.texture,
+        "smoothed": grain.texture if sharp else None,
     }
     gates += [gate(code, value) for code, value in values.items() if value is not None]
     return Quality(passed=all(one.passed for one in gates), gates=tuple(gates))

@@ -33,7 +33,7 @@ FAILED = {
     "blue light": {"colour_cast"},
     "noise": {"noise"},
     "beauty filter": {"smoothed"},
-    "blurred": {"blur", "smoothed"},
+    "blurred": {"blur"},
     "cut by the frame": {"face_out_of_bounds"},
     "200 x 200": {"resolution", "face_too_small"},
     "shirt behind": {"multiple_faces"},
