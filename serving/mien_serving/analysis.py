@@ -14,13 +14,13 @@ from mien_core.errors import Missing, Rejected
 from mien_core.model.face import FaceReport
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
-from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
+from mien_core.model.skin import MeasureName, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
 from mien_core.ports import ObjectStore
 from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings
-from mien_serving.skin.masks import mask
+from mien_serving.skin.masks import masks
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
@@ -65,7 +65,7 @@ class FaceAnalysis:
 
         The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
         detect, mesh, measures, depict, store_pictures; total is all of it. depict is the wall time in which
-        annotate ran beside skin, and masks were drawn on several threads; store_photo runs beside all of it.
+        annotate ran beside skin and masks; store_photo runs beside all of it.
 
         Raises:
             Rejected: mismatched_photo_key, no_face, and all codes of mien_core.photo.open_photo.
@@ -141,35 +141,39 @@ class FaceAnalysis:
     async def _depict(
         self, photo: Photo, report: FaceReport, upload_id: str, timings: Timings
     ) -> tuple[SkinReport, dict[MeasureName, str]]:
-        """Measure the skin and draw all pictures. No picture is kept unless the skin was measured.
+        """Measure the skin and draw all pictures, each of which is on its way to the store as soon as it is drawn.
 
-        From then on each picture is on its way to the store as soon as it is drawn.
+        Whatever fails meanwhile, what was stored belongs to the upload, and the next attempt writes it anew.
         """
+        size = photo.width, photo.height
         storing: list[asyncio.Task[None]] = []
 
         def keep(key: str, picture: bytes) -> None:
             storing.append(asyncio.create_task(self._store.put(key, picture, _PICTURE_CONTENT_TYPE)))
 
-        async def draw(measure: SkinMeasure) -> None:
-            keep(
-                mask_key(upload_id, measure.name),
-                await self._timed(timings, "masks", partial(mask, measure, photo.width, photo.height)),
-            )
+        async def annotated() -> None:
+            draw = partial(self._annotate, photo.pixels, report)
+            keep(annotated_key(upload_id), await self._timed(timings, "annotate", draw))
 
+        async def measured() -> SkinReport:
+            return await self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report))
+
+        drawing = asyncio.create_task(annotated())
         try:
             with timings.step("depict"):
-                annotated, skin = await asyncio.gather(
-                    self._timed(timings, "annotate", partial(self._annotate, photo.pixels, report)),
-                    self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report)),
-                )
-                keep(annotated_key(upload_id), annotated)
-                await asyncio.gather(*(draw(measure) for measure in skin.measures))
+                skin = await measured()
+                drawn = await self._timed(timings, "masks", partial(masks, skin, *size))
+                await drawing
+            mask_keys = {measure: mask_key(upload_id, measure) for measure in drawn}
+            for measure, key in mask_keys.items():
+                keep(key, drawn[measure])
             with timings.step("store_pictures"):
                 await asyncio.gather(*storing)
         finally:
             # if one fails, the others are waited for: nothing is written behind the answer's back
+            await asyncio.gather(drawing, return_exceptions=True)
             await asyncio.gather(*storing, return_exceptions=True)
-        return skin, {measure.name: mask_key(upload_id, measure.name) for measure in skin.measures}
+        return skin, mask_keys
 
     async def _timed(self, timings: Timings, step: str, call: Callable[[], Result]) -> Result:
         def timed() -> Result:

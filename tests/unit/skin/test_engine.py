@@ -1,8 +1,11 @@
 """What a skin report of a real face holds, and when there is none to be had."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien_core.errors import Rejected
 from mien_core.model.skin import MEASURES, SKIN_TYPES, SkinReport
@@ -82,15 +85,30 @@ def test_the_photo_stays_as_it_is(look: Looker, base: Picture) -> None:
 
 
 def test_masks_are_pictures_of_the_photos_size(base_report: SkinReport, plan: FacePlan) -> None:
-    """One for each measure; white exactly where evidence lies, so black where a measure has none."""
+    """One for each measure that has evidence; white at each piece's middle, black on most of the photo."""
     pictures = masks(base_report, plan.width, plan.height)
-    assert pictures.keys() == {one.name for one in base_report.measures}
-    for measure in base_report.measures:
-        mask = cv2.imdecode(np.frombuffer(pictures[measure.name], dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pictures.keys() == {one.name for one in base_report.measures if one.evidence}
+    for name, picture in pictures.items():
+        mask = cv2.imdecode(np.frombuffer(picture, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
         assert mask is not None
         assert mask.shape == (plan.height, plan.width)
-        assert set(np.unique(mask)) <= {0, 255}
-        assert bool(mask.any()) == bool(measure.evidence)
+        assert set(np.unique(mask)) == {0, 255}
+        assert (mask == 0).mean() > 0.8
+        measure = base_report.measure(name)
+        assert measure is not None
+        for evidence in measure.evidence:
+            x, y = np.array(evidence.polygon[0]) * (plan.width, plan.height)
+            around = mask[max(0, int(y) - 2) : int(y) + 3, max(0, int(x) - 2) : int(x) + 3]
+            assert around.any()
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 640])
+def test_masks_are_pngs_at_any_width(base_report: SkinReport, width: int) -> None:
+    """Rows of bits are padded to whole bytes; every decoder gets back exactly the photo's width."""
+    for picture in masks(base_report, width, 33).values():
+        with Image.open(io.BytesIO(picture)) as mask:
+            mask.load()
+            assert (mask.mode, mask.size) == ("1", (width, 33))
     with pytest.raises(Rejected, match="empty_mask"):
         masks(base_report, 0, 10)
 
