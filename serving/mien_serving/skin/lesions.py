@@ -25,7 +25,7 @@ _OUTSTANDING: Final = MappingProxyType({"melanin": (3.5, 5.5), "erythema": (4.0,
 # there to a clear lesion the weight rises from 0 to 1.
 _LEAST_SPOT: Final = 4.0
 _LEAST_PIMPLE: Final = 4.0
-_ROUND: Final = (0.25, 0.55)
+_ROUND: Final = (0.3, 0.6)
 # A mole is so dark that its colour says nothing: more than a third of the red light gone.
 _MOLE: Final = (16.0, 22.0)
 # Melanin takes blue before green before red; blood takes green and blue and leaves red. Angle in degrees of the

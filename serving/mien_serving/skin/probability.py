@@ -54,12 +54,12 @@ CURVES: Final[Mapping[MeasureName, Curve]] = MappingProxyType(
     {
         "acne": Curve(7.0, 3.0),
         "pores": Curve(20.0, 2.5),
-        "wrinkles": Curve(460.0, 4.0),
+        "wrinkles": Curve(310.0, 4.0),
         "radiance": Curve(0.235, 6.0, falling=True),
         "redness": Curve(5.0, 3.0),
         "dryness": Curve(4.3, 3.0),
         "spots": Curve(1.2, 3.0),
-        "texture": Curve(3.8, 4.0),
+        "texture": Curve(3.45, 4.0),
         "dark_circles": Curve(9.0, 3.0),
         "shine": Curve(10.0, 3.0),
     }

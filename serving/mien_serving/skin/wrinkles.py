@@ -50,7 +50,7 @@ _TURNS: Final = (0.0, 7.0, -7.0)
 _MM2_IN_100_CM2: Final = 10_000.0
 # A line is deeper than the relief around it by these factors: on a rough surface a valley is no line. From the first
 # on it may be one, from the second it is.
-_ABOVE_RELIEF: Final = (2.6, 4.2)
+_ABOVE_RELIEF: Final = (3.2, 4.8)
 _RELIEF: Final = (1.0, 5.0)
 _AROUND: Final = 14.0
 # How far skin is continued beyond its edge before a broader view of it takes over; pixels.

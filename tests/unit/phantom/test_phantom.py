@@ -10,6 +10,7 @@ from mien_serving.face.model_files import installed_model_files
 from mien_serving.phantom import light, pigments, reliefs, tones
 from mien_serving.phantom.catalogue import CONDITIONS, Painter
 from mien_serving.phantom.face_plan import FacePlan, Picture, plan_of
+from mien_serving.phantom.rendered import rendered
 from tests import faces
 
 PAINTERS: dict[str, Painter] = {
@@ -74,6 +75,22 @@ def test_a_face_in_a_tone_has_that_tones_colour(tone: int, photo: Picture, plan:
     assert found / found.sum() == pytest.approx(wanted / wanted.sum(), rel=0.05)
     assert found.sum() <= wanted.sum() * 1.05
     assert (painted[:40, :40] == photo[:40, :40]).all()
+
+
+@pytest.mark.parametrize("tone", [1, 5, 10])
+def test_rendered_skin_has_the_tones_colour_and_nothing_of_the_face(tone: int, photo: Picture, plan: FacePlan) -> None:
+    """Its albedo's proportions to 8 %, lit from above left, the same twice; two photos' skins become the same."""
+    picture = rendered(photo, plan, tone, 3)
+    cheeks = np.maximum(plan.polygon(plan.open_skin[0]), plan.polygon(plan.open_skin[1])) > 0
+    found = np.median(light.to_light(picture)[cheeks], axis=0)
+    wanted = light.to_light(np.array([list(bytes.fromhex(tones.MONK[tone - 1]))], dtype=np.uint8))[0]
+    assert found / found.sum() == pytest.approx(wanted / wanted.sum(), rel=0.08)
+    right, left = (np.median(picture[plan.polygon(plan.open_skin[side]) > 0]) for side in (0, 1))
+    assert right > left
+    assert (picture == rendered(photo, plan, tone, 3)).all()
+    core = cheeks & (plan.skin == 1)
+    assert (rendered(tones.in_tone(photo, plan, 8), plan, tone, 3)[core] == picture[core]).all()
+    assert (picture[:40, :40] == photo[:40, :40]).all()
 
 
 def test_light_and_back_is_lossless() -> None:
