@@ -20,7 +20,7 @@ _BACKGROUND_MM: Final = 8.0
 _LEAST_ANSWER: Final = 1.6
 # Deviations by which an answer must stand out: from the first it may be a lesion, from the second it is one. Cameras
 # and JPEG keep colour worse than light, so redness asks for more.
-_OUTSTANDING: Final = MappingProxyType({"melanin": (3.5, 5.5), "erythema": (4.0, 7.0)})
+_OUTSTANDING: Final = MappingProxyType({"melanin": (3.0, 5.5), "erythema": (4.0, 7.0)})
 # Contrasts below which an eye at arm's length sees nothing: 9 % of red light or of the ratio of red to green. From
 # there to a clear lesion the weight rises from 0 to 1.
 _LEAST_SPOT: Final = 4.0

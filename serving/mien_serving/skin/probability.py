@@ -54,7 +54,7 @@ CURVES: Final[Mapping[MeasureName, Curve]] = MappingProxyType(
     {
         "acne": Curve(7.0, 3.0),
         "pores": Curve(20.0, 2.5),
-        "wrinkles": Curve(310.0, 4.0),
+        "wrinkles": Curve(320.0, 3.9),
         "radiance": Curve(0.235, 6.0, falling=True),
         "redness": Curve(5.0, 3.0),
         "dryness": Curve(4.3, 3.0),
