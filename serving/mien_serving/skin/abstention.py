@@ -110,6 +110,8 @@ def reasons(report: FaceReport, canvas: Canvas, lamp: Lamp, noise: float) -> dic
         # and on the nose covers are rare, and canvas.skin finds those that aren't skin.
         ("occlusion" in failed, everything - _NEAR_THE_EYES, "hidden"),
         ("eyeglasses" in failed, _AROUND_EYES, "hidden"),
+        # What is compared within a face needs both of its sides; how much of one is left hangs on how it is held.
+        ("face_out_of_bounds" in failed, _SHADING, "hidden"),
         (colour is not None, _COLOUR, colour or "light"),
         (True, _hidden(canvas), "hidden"),
     )

@@ -51,6 +51,7 @@ LEFT_OUT: dict[str, tuple[set[MeasureName], AbstentionReason]] = {
     "noise": ({"acne", "spots", "wrinkles", "texture"}, "light"),
     "beauty filter": ({"acne", "spots", "wrinkles", "texture", "shine"}, "smoothed"),
     "blurred": ({"acne", "spots", "wrinkles", "texture"}, "blur"),
+    "cut by the frame": ({"redness", "radiance", "dark_circles", "shine"}, "hidden"),
 }
 NO_TONE = {
     "glasses", "sunglasses", "beard", "hand", "fringe", "microphone", "wall's shadow", "blind's shadow", "cap's shadow",
