@@ -224,6 +224,14 @@ async def test_presigned_urls_carry_the_public_endpoint(s3_server: S3Settings, k
         await store.check()
 
 
+async def test_without_an_endpoint_it_is_amazons(s3_server: S3Settings, key: str) -> None:
+    """No endpoint means AWS: URLs carry the bucket in the host's name, as AWS wants new buckets addressed."""
+    async with settled(s3_server, endpoint=None, public_endpoint=None, region="eu-west-1") as store:
+        assert (await store.presign_get(key, 60)).startswith(f"https://{s3_server.bucket}.s3.eu-west-1.amazonaws.com/")
+        put = await store.presign_put(key, "image/jpeg", 11, 60)
+        assert urlsplit(put.url).netloc.startswith(f"{s3_server.bucket}.s3.")
+
+
 async def test_a_missing_bucket_is_unavailable(s3_server: S3Settings, key: str) -> None:
     """A bucket that doesn't exist is a fault of the platform, never mistaken for a missing object."""
     async with settled(s3_server, bucket="no-such-bucket") as store:

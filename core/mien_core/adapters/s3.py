@@ -22,7 +22,7 @@ from mien_core.settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
 _CONNECT_SECONDS: Final = 3
 # One whole request; photos have at most 10 MB.
@@ -173,27 +173,20 @@ def _store(settings: S3Settings, endpoint: str | None) -> S3Store:
         "max_retries": _ATTEMPTS - 1,
         "retry_timeout": timedelta(seconds=_ATTEMPTS * _REQUEST_SECONDS),
     }
+    config: S3Config = {"region": settings.region, "virtual_hosted_style_request": endpoint is None}
+    if endpoint is not None:
+        config["endpoint"] = endpoint
     key_id, secret = _keys(settings)
     if key_id is None or secret is None:
         return S3Store(
             settings.bucket,
-            endpoint=endpoint,
-            region=settings.region,
-            virtual_hosted_style_request=endpoint is None,
+            config=config,
             client_options=client_options,
             retry_config=retry_config,
             credential_provider=_ChainCredentials(),
         )
-    return S3Store(
-        settings.bucket,
-        endpoint=endpoint,
-        region=settings.region,
-        virtual_hosted_style_request=endpoint is None,
-        client_options=client_options,
-        retry_config=retry_config,
-        access_key_id=key_id,
-        secret_access_key=secret,
-    )
+    config |= {"access_key_id": key_id, "secret_access_key": secret}
+    return S3Store(settings.bucket, config=config, client_options=client_options, retry_config=retry_config)
 
 
 def _client(settings: S3Settings, endpoint: str | None) -> "S3Client":
