@@ -63,6 +63,8 @@ _LEAST_SHARE: Final = 0.3
 _LIPS_REDDER: Final = 0.05
 _LIPS_LIGHT: Final = 0.6
 _LEAST_LIPS: Final = 10
+# Pixels of the crop around the lips, beyond the margin, that they are compared with.
+_AROUND_LIPS: Final = 4
 # Skin's colour in CIELAB: hue (degrees) and chroma of the faces that tone.py's sources and the Monk tones span.
 _SKIN_HUE: Final = (30.0, 95.0)
 _SKIN_CHROMA: Final = (3.0, 48.0)
@@ -191,7 +193,13 @@ class OpenSkin:
         red_of_lips = lips & ~self.crop.mask(LIPS_INNER)
         if red_of_lips.sum() < _LEAST_LIPS:
             return False
-        light, red = (float(np.median(self._planes[each][red_of_lips])) - self._reference[0][each] for each in (0, 1))
+        # Around the mouth, not over the whole face: a flush of the cheeks may be as red as lips.
+        around = (cv2.dilate(lips.astype(np.uint8), _disc(_MARGIN + _AROUND_LIPS)) > 0) & self.plan
+        if around.sum() < _LEAST_LIPS:
+            return False
+        light, red = (
+            float(np.median(self._planes[each][red_of_lips]) - np.median(self._planes[each][around])) for each in (0, 1)
+        )
         return abs(light) < _LIPS_LIGHT and red < _LIPS_REDDER
 
 

@@ -16,7 +16,7 @@ from mien_serving.face.grain import grain_of
 from mien_serving.face.open_skin import OpenSkin, distance_to_skin
 from mien_serving.face.pose import pose_of
 from mien_serving.face.shadow import unexplained_stops
-from mien_serving.phantom import tones
+from mien_serving.phantom import pigments, tones
 from mien_serving.phantom.face_plan import plan_of
 from tests import faces, warps, warps_light
 from tests.faces import Picture
@@ -183,3 +183,11 @@ def test_small_faces_have_no_grain(points: Points) -> None:
     assert grain.texture is not None
     least = grain_of(np.asarray(photo, dtype=np.uint8), points * 0.2)
     assert least.texture is None
+
+
+@pytest.mark.parametrize("strength", [0.4, 0.7, 1.0])
+def test_a_flush_covers_nothing(engine: FaceEngine, astronaut_report: FaceReport, strength: float) -> None:
+    """Red cheeks are skin: however strong the flush, nothing is said to cover the face or its lips."""
+    photo = faces.astronaut_1080p()
+    flushed = pigments.redness(photo, plan_of(photo, astronaut_report), strength, 0).picture
+    assert failed(report_of(engine, flushed)) == set()
