@@ -13,7 +13,7 @@ from mien_core.errors import MienError
 from mien_local import demo, supervisor
 from mien_local.analyse import analyse_photos, by_library, by_platform
 from mien_local.home import Home
-from mien_local.screen import LogFollower, Progress, show_ready, show_status
+from mien_local.screen import LogFollower, Progress, show_last_words, show_ready, show_status
 from mien_local.state import PlatformState
 
 _INTERRUPTED = 130
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up(console: Console, home: Home, options: argparse.Namespace) -> int:
     state = PlatformState.of_running(home)
     if state is not None and state.phase == "ready":
-        console.print("It is up already.")
+        console.print("It is up already." if state.is_healthy else "It is up, but not all of it: see `mien status`.")
         show_ready(console, home, state)
         return 0
     if options.foreground:
@@ -73,10 +73,10 @@ def _down(console: Console, home: Home, _options: argparse.Namespace) -> int:
 def _status(console: Console, home: Home, _options: argparse.Namespace) -> int:
     state = PlatformState.of_running(home)
     if state is None:
-        console.print(f"No platform runs in {home.root}.", soft_wrap=True)
+        show_last_words(console, home)
         return 1
     show_status(console, state)
-    return 0 if state.phase == "ready" and all(part.phase in {"ready", "external"} for part in state.parts) else 1
+    return 0 if state.is_healthy else 1
 
 
 def _logs(console: Console, home: Home, options: argparse.Namespace) -> int:

@@ -8,10 +8,11 @@ from mien_local.parts.part import Part
 
 @dataclass(frozen=True)
 class Member:
-    """A part, and the names of the parts that must be ready before it starts."""
+    """A part, and the names of the parts that must be ready before it starts; without an essential one, all stops."""
 
     part: Part
     needs: frozenset[str] = frozenset()
+    essential: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,21 @@
-"""The platform as a whole: starts its parts as early as their needs allow, watches them, stops them in reverse."""
+"""The platform as a whole: starts its parts as early as their needs allow, keeps them up, stops them in reverse."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from graphlib import TopologicalSorter
+from typing import Any
 
 from mien_core.errors import MienError, Unavailable
 from mien_local import environment_file
+from mien_local.board import Board
 from mien_local.home import Home
+from mien_local.keeper import Keeper
 from mien_local.parts.part import Part
 from mien_local.plan import Member, Plan
 from mien_local.processes import Identity, end
-from mien_local.state import PartPhase, PartState, Phase, PlatformState
-
-_WATCH_SECONDS = 1.0
+from mien_local.restarts import Patience
+from mien_local.state import PartPhase, PartState
 
 
 class Platform:
@@ -26,6 +26,7 @@ class Platform:
         plan: what to run.
         cancelled: set by whoever wants it to end, also while it starts; the parts know it, too.
         listener: hears of every change of a part.
+        patience: when a part that ended is started again, and when no longer.
 
     Raises:
         CycleError: parts need each other.
@@ -37,23 +38,21 @@ class Platform:
         plan: Plan,
         cancelled: threading.Event,
         listener: Callable[[PartState], None] = lambda _state: None,
+        patience: Patience = Patience(),  # noqa: B008 - it can't be changed, so all may share it
     ) -> None:
         self._home = home
         self._plan = plan
         self._cancelled = cancelled
-        self._listener = listener
-        self._supervisor = Identity.of("mien", os.getpid())
-        self._phase: Phase = "starting"
-        self._error = ""
         self._lock = threading.RLock()
         order = TopologicalSorter({member.part.name: member.needs for member in plan.members}).static_order()
         members = {member.part.name: member for member in plan.members}
         self._members = [members[name] for name in order]
         self._ready = {name: threading.Event() for name in members}
         self._begun: list[Part] = []
-        self._states = {name: PartState(name, "external", address) for name, address in plan.external.items()}
-        self._states |= {member.part.name: PartState(member.part.name, "waiting") for member in self._members}
-        self._write()
+        external = [PartState(name, "external", address) for name, address in plan.external.items()]
+        own = [PartState(member.part.name, "waiting") for member in self._members]
+        self._board = Board(home, external + own, listener)
+        self._keeper = Keeper(self._board, self._members, self._ready, cancelled, logs=home.logs, patience=patience)
 
     def start(self) -> None:
         """Start everything, each part in a thread of its own.
@@ -73,12 +72,11 @@ class Platform:
         if not failures and self._cancelled.is_set():
             failures.append(Unavailable("cancelled", "The platform was stopped while it started."))
         if failures:
-            self._error = str(failures[0])
-            self._set_phase("failed")
+            self._board.set_phase("failed", error=str(failures[0]))
             self.stop()
             raise failures[0]
         environment_file.write(self._home.environment_file, self.environment)
-        self._set_phase("ready")
+        self._board.set_phase("ready", environment=self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,24 +88,28 @@ class Platform:
         return first | settings
 
     def watch(self) -> None:
-        """Return once somebody cancels; say so when a part dies."""
-        while not self._cancelled.wait(_WATCH_SECONDS):
-            for member in self._members:
-                name = member.part.name
-                if self._states[name].phase == "ready" and not member.part.is_alive():
-                    note = f"ended by itself; its log is in {self._home.logs}"
-                    self._change(replace(self._states[name], phase="died", note=note))
+        """Return once somebody cancels; meanwhile, parts that end are started again.
+
+        Raises:
+            Unavailable: part_given_up, of a part without which the platform is none; stop() is due then.
+        """
+        try:
+            self._keeper.watch()
+        except MienError as error:
+            self._board.set_phase("failed", error=str(error))
+            raise
 
     @property
     def failed(self) -> bool:
-        """Whether it could not be started; its state says why."""
-        return self._phase == "failed"
+        """Whether it could not be started or kept up; its state says why."""
+        return self._board.phase == "failed"
 
     def stop(self) -> None:
         """Stop what was begun, the latest first. A part that can't be stopped keeps none of the others running."""
         self._cancelled.set()
+        self._keeper.finish()
         if not self.failed:
-            self._set_phase("stopping")
+            self._board.set_phase("stopping")
         while self._begun:
             part = self._begun.pop()
             self._step(part, "stopping")
@@ -120,7 +122,7 @@ class Platform:
 
     def note(self, name: str, line: str) -> None:
         """Show what a part does at the moment."""
-        self._change(replace(self._states[name], note=line))
+        self._board.note(name, line)
 
     def _bring_up(self, member: Member, failures: list[MienError]) -> None:
         part = member.part
@@ -154,25 +156,8 @@ class Platform:
             self._step(part, "failed", note=failures[-1].detail if known else repr(error))
             self._cancelled.set()
 
-    def _step(self, part: Part, phase: PartPhase, *, seconds: float | None = None, note: str = "") -> None:
-        before = self._states[part.name]
-        self._change(PartState(part.name, phase, part.address, before.seconds if seconds is None else seconds, note))
-
-    def _change(self, state: PartState) -> None:
-        with self._lock:
-            self._states[state.name] = state
-            self._write()
-        self._listener(state)
-
-    def _set_phase(self, phase: Phase) -> None:
-        with self._lock:
-            self._phase = phase
-            self._write()
-
-    def _write(self) -> None:
-        environment = self.environment if self._phase == "ready" else {}
-        states = tuple(self._states.values())
-        PlatformState(self._phase, self._supervisor, states, environment, self._error).write(self._home)
+    def _step(self, part: Part, phase: PartPhase, *, note: str = "", **changes: Any) -> None:
+        self._board.step(part.name, phase, note=note, address=part.address, **changes)
 
 
 def end_orphans(home: Home) -> list[str]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien_local.home import Home
+from mien_local.processes import Identity
 from mien_local.state import PartState, PlatformState
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta", "bright_green")
@@ -17,14 +18,15 @@ _MARKS = {
     "ready": "[green]✔[/]",
     "external": "[green]↗[/]",
     "failed": "[red]✘[/]",
-    "died": "[red]✘[/]",
+    "restarting": "[yellow]↻[/]",
+    "given up": "[red]✘[/]",
 }
-_PHASE_STYLES = {"ready": "green", "external": "green", "failed": "red", "died": "red"}
+_PHASE_STYLES = {"ready": "green", "external": "green", "failed": "red", "given up": "red"}
 _FOLLOW_SECONDS = 0.2
 
 
 class Progress:
-    """Prints one line for what is worth one: a part is ready, failed, died, or says what it does."""
+    """Prints one line for what is worth one: a part is ready, failed, starts again, or says what it does."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,7 +42,9 @@ class Progress:
         if mark is None or (state.phase == "starting" and not state.note):
             return
         seconds = f"{state.seconds:5.1f} s" if state.seconds is not None and state.phase == "ready" else " " * 7
-        self._console.print(f"{mark} {name} {seconds}  {escape(state.note or state.address)}", soft_wrap=True)
+        again = f" (restarts: {state.restarts})" if state.restarts and state.phase == "ready" else ""
+        said = escape((state.note or state.address) + again)
+        self._console.print(f"{mark} {name} {seconds}  {said}", soft_wrap=True)
 
 
 def show_ready(console: Console, home: Home, state: PlatformState) -> None:
@@ -54,15 +58,37 @@ def show_ready(console: Console, home: Home, state: PlatformState) -> None:
 
 
 def show_status(console: Console, state: PlatformState) -> None:
-    """A table of the parts."""
-    table = Table("part", "state", "address", "start", title=f"mien: {state.phase}", title_justify="left")
+    """A table of the parts; restarts and how a part ended last stand there once there was such an end."""
+    phase = "degraded" if state.phase == "ready" and not state.is_healthy else state.phase
+    ended = any(part.last_exit for part in state.parts)
+    columns = ("part", "state", "address", "start", *(("restarts", "last exit") if ended else ()))
+    table = Table(*columns, title=f"mien: {phase}", title_justify="left")
     for part in state.parts:
         style = _PHASE_STYLES.get(part.phase, "yellow")
         seconds = "" if part.seconds is None else f"{part.seconds:.1f} s"
-        table.add_row(part.name, f"[{style}]{part.phase}[/]", escape(part.address), seconds)
-        if part.note:
-            table.add_row("", "", escape(part.note), "")
+        cells = [part.name, f"[{style}]{part.phase}[/]", escape(part.address), seconds]
+        table.add_row(*cells, *((str(part.restarts), escape(part.last_exit)) if ended else ()))
     console.print(table)
+    for part in state.parts:
+        if part.note:
+            console.print(f"{part.name}: {escape(part.note)}", soft_wrap=True)
+
+
+def show_last_words(console: Console, home: Home) -> None:
+    """What is known of a platform that doesn't run any more: why it failed, or whom it left behind."""
+    state = PlatformState.read(home)
+    console.print(f"No platform runs in {home.root}.", soft_wrap=True)
+    if state is None:
+        return
+    left = [
+        part.name
+        for part in state.parts
+        if (record := Identity.read(home.run / f"{part.name}.json")) and record.is_alive()
+    ]
+    if state.error:
+        console.print(f"The last one failed: {escape(state.error)}", soft_wrap=True)
+    if left:
+        console.print(f"Its supervisor was killed and left {', '.join(left)}: `mien up` ends and starts them anew.")
 
 
 class LogFollower:

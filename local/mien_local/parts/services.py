@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 
 from mien_core.errors import Unavailable
-from mien_local.parts.part import Part, Server, Stage
+from mien_local.parts.part import Part, Server, ServerPart, Stage
 
 # Importing takes long on a cold disk and a busy machine.
 _READY_SECONDS = 120.0
 
 
-class Service(Part):
+class Service(ServerPart):
     """A Python module that serves until it is stopped.
 
     Args:
@@ -63,14 +63,6 @@ class Service(Part):
             self._ready.unlink(missing_ok=True)  # a killed one leaves it
         self._server.start([sys.executable, *self._arguments], self._settings)
         self._server.wait(self._is_ready, _READY_SECONDS)
-
-    def stop(self) -> None:
-        """Let it finish what it does, then end it."""
-        self._server.stop()
-
-    def is_alive(self) -> bool:
-        """Whether its process runs."""
-        return self._server.is_alive()
 
     def _is_ready(self) -> bool:
         if isinstance(self._ready, Path):

@@ -34,6 +34,7 @@ class Serving(Part):
         self._ray = ray
         self._artifact = artifact
         self._port = stage.home.port("serving")
+        self._deployed_on = 0
 
     @property
     def url(self) -> str:
@@ -51,6 +52,7 @@ class Serving(Part):
 
     def start(self) -> None:
         """Put the configuration; return once all applications run and the router answers."""
+        self._deployed_on = self._ray.incarnation
         answer = self._artifact.answer()
         revision = Revision(answer["revision"], answer["uri"], answer["digest"])
         options = ServeOptions(http_host=HOST, http_port=self._port)
@@ -58,8 +60,12 @@ class Serving(Part):
         self._wait(f"{self.url}/health")
 
     def is_alive(self) -> bool:
-        """Whether the Ray that it runs on does."""
-        return self._ray.is_alive()
+        """Whether the Ray that it was put onto still runs: one that was started again knows nothing of it."""
+        return self._ray.is_alive() and self._ray.incarnation == self._deployed_on
+
+    def ending(self) -> str:
+        """It never ends alone."""
+        return "ended with the Ray that it ran on"
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS

@@ -40,7 +40,7 @@ def test_what_takes_long_says_what_it_does(console: Console) -> None:
     assert "builds [the] S3 server" in printed(console)
 
 
-@pytest.mark.parametrize("phase", ["failed", "died"])
+@pytest.mark.parametrize("phase", ["failed", "given up"])
 def test_a_failure_shows_all_of_its_reason(console: Console, phase: PartPhase) -> None:
     """However long the line and however odd its characters are."""
     note = "exit status 1. The end of [/logs/api.log]:\n  " + "x" * 100
