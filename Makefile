@@ -1,6 +1,6 @@
 # mien: everything a person does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench coverage lock clean
+.PHONY: help setup demo up down status doctor test lint format bench coverage lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -26,6 +26,9 @@ down: $(INSTALLED) ## stop the platform
 
 status: $(INSTALLED) ## show the platform's parts
 	@$(BIN)/mien status
+
+doctor: ## say what is missing or broken and how to mend it; works on a broken installation, too
+	@PYTHONPATH=local:core $$($(BIN)/python --version >/dev/null 2>&1 && echo $(BIN)/python || echo python3) -m mien_local doctor $(ARGS)
 
 test: $(INSTALLED) ## run all tests (ARGS="-k name" passes arguments to pytest)
 	@$(BIN)/python -m pytest $(ARGS)

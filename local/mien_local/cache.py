@@ -14,10 +14,15 @@ from mien_core.errors import Unavailable
 _POLL_SECONDS = 0.1
 
 
-def cache_folder() -> Path:
-    """Where downloads and built programs stay from one platform to the next: XDG_CACHE_HOME/mien or ~/.cache/mien."""
+def cache_path() -> Path:
+    """XDG_CACHE_HOME/mien or ~/.cache/mien, whether it exists or not."""
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "mien"
+    return (Path(base) if base else Path.home() / ".cache") / "mien"
+
+
+def cache_folder() -> Path:
+    """Where downloads and built programs stay from one platform to the next; made if it isn't there."""
+    folder = cache_path()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -1,8 +1,7 @@
-"""The `mien` command: the whole platform on this machine."""
+"""The command line for people: starts, shows and stops a platform."""
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from mien_core.errors import MienError
 from mien_local import demo, supervisor
 from mien_local.analyse import analyse_photos, by_library, by_platform
+from mien_local.doctor.command import main as doctor
 from mien_local.home import Home
 from mien_local.screen import LogFollower, Progress, show_last_words, show_ready, show_status
 from mien_local.state import PlatformState
@@ -106,6 +106,10 @@ def _demo(console: Console, home: Home, options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(_console: Console, _home: Home, _options: argparse.Namespace) -> int:
+    return doctor([])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mien",
@@ -133,10 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--html", type=Path, metavar="FOLDER", help="write report pages and their pictures there")
     analyse.add_argument("--json", action="store_true", help="print each report as a line of JSON")
     analyse.add_argument("--platform", action="store_true", help="send the photos through the running platform")
+    # for the help only: __main__ calls the doctor before anything is imported that may be broken
+    add("doctor", _doctor, "say what is missing or broken and how to mend it (--json); exit status 1 if something is")
     demonstration = add("demo", _demo, "start a platform, analyse one photo, stop; nothing stays but the picture")
     demonstration.add_argument("--photo", type=Path, help="your own; without it a portrait in the public domain")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,6 +17,10 @@ from mien_local.home import write_private
 _CLOCK_TOLERANCE_SECONDS = 2.0
 
 
+# In the environment of every process of a platform, and so of all that they start: whose they are.
+HOME_MARK = "MIEN_LOCAL__PART_OF"
+
+
 @dataclass(frozen=True)
 class Identity:
     """A process and nobody else: its number may be given to another one later, its start time may not.

@@ -12,23 +12,9 @@ from mien_local.parts.services import DevelopmentKey, Service, Task
 from mien_local.parts.serving import Serving
 from mien_local.plan import Member, Plan
 from mien_local.ports import HOST
+from mien_local.replacements import REPLACEMENTS, own_addresses, replaced
 
 _PREFERRED_API_PORT = 8000
-
-# The setting that replaces each part, with those that go with it.
-REPLACEMENTS: Mapping[str, tuple[str, ...]] = {
-    "postgres": ("MIEN_POSTGRES__URL",),
-    "kafka": ("MIEN_KAFKA__BROKERS",),
-    "s3": (
-        "MIEN_S3__ENDPOINT",
-        "MIEN_S3__PUBLIC_ENDPOINT",
-        "MIEN_S3__REGION",
-        "MIEN_S3__BUCKET",
-        "MIEN_S3__ACCESS_KEY_ID",
-        "MIEN_S3__SECRET_ACCESS_KEY",
-    ),
-    "serving": ("MIEN_SERVING__URL",),
-}
 
 # The roles that streams plays here, separated by commas; all of them if it isn't set.
 ROLES_SETTING = "MIEN_LOCAL__ROLES"
@@ -37,22 +23,16 @@ ROLES_SETTING = "MIEN_LOCAL__ROLES"
 def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     """Decide by the environment what this platform starts itself.
 
-    A setting that names this platform's own part, as in a shell that sourced its dev.env, replaces nothing: that part
-    must be started. So the addresses of own parts are kept.
+    The addresses of own parts are kept, so that settings which repeat them are known for what they are.
     """
-    kept = stage.home.data / "own.env"
-    own = environment_file.read(kept)
-    given = {
-        part: {name: environment[name] for name in names if environment.get(name)}
-        for part, names in REPLACEMENTS.items()
-        if environment.get(names[0]) and environment[names[0]] != own.get(names[0])
-    }
+    own = own_addresses(stage.home)
+    given = replaced(environment, own)
     if "s3" in given:
         given["s3"].setdefault("MIEN_S3__PUBLIC_ENDPOINT", given["s3"]["MIEN_S3__ENDPOINT"])
     known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
     planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"))
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
-    environment_file.write(kept, own | addresses)
+    environment_file.write(stage.home.data / "own.env", own | addresses)
     return planned
 
 

@@ -82,6 +82,6 @@ def test_a_folder_that_cannot_be_written_ends_it(photos: Path) -> None:
 
 def test_the_command_starts_without_the_libraries() -> None:
     """`mien up` doesn't wait for torch or OpenCV to be imported."""
-    code = "import sys, mien_local.__main__; print(sorted({'torch', 'cv2', 'ray', 'jinja2'} & set(sys.modules)))"
+    code = "import sys, mien_local.command; print(sorted({'torch', 'cv2', 'ray', 'jinja2'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

@@ -270,7 +270,7 @@ def test_signals_are_what_they_were_afterwards() -> None:
 def test_the_command_explains_itself() -> None:
     """`mien --help` names each command; an unknown one is refused with exit status 2."""
     text = subprocess.run([sys.executable, "-m", "mien_local", "--help"], capture_output=True, text=True, check=True)
-    for command in ("up", "down", "status", "logs", "analyse", "demo"):
+    for command in ("up", "down", "status", "logs", "analyse", "doctor", "demo"):
         assert command in text.stdout
     wrong = subprocess.run([sys.executable, "-m", "mien_local", "fly"], capture_output=True, check=False)
     assert wrong.returncode == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mien_core.errors import Unavailable
 from mien_local.home import Home
-from mien_local.processes import Identity, end
+from mien_local.processes import HOME_MARK, Identity, end
 
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 25
@@ -124,7 +124,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **(environment or {}), HOME_MARK: str(self._stage.home.root)},
                 cwd=folder,
                 start_new_session=True,
                 user=user,

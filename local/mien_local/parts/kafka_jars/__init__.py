@@ -12,10 +12,10 @@ from jgo.maven import MavenContext
 
 from mien_core.errors import Unavailable
 from mien_local.cache import cache_folder, exclusively
+from mien_local.cached import KAFKA_LOCK, kafka_folder_name
 
 _FOLDER = Path(__file__).parent
 _SPECIFICATION = _FOLDER / "jgo.toml"
-_LOCK = _FOLDER / "jgo.lock.toml"
 _PARALLEL_DOWNLOADS = 8
 
 
@@ -28,8 +28,8 @@ def archives(note: Callable[[str], None]) -> list[Path]:
     Raises:
         Unavailable: kafka_download_failed, if the network or a checksum failed.
     """
-    lock = LockFile.load(_LOCK)
-    folder = cache_folder() / f"kafka-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]}"
+    lock = LockFile.load(KAFKA_LOCK)
+    folder = cache_folder() / kafka_folder_name()
     with exclusively(cache_folder() / "kafka.lock"):
         if not folder.exists():
             note(f"downloads Apache Kafka ({len(lock.dependencies)} archives)")
@@ -41,8 +41,8 @@ def write_lock() -> Path:
     """Resolve jgo.toml anew and write the lock file that this module trusts."""
     with tempfile.TemporaryDirectory() as repository:
         builder = EnvironmentBuilder(MavenContext(repo_cache=Path(repository)), cache_dir=Path(repository) / "jgo")
-        builder.resolve_lockfile(EnvironmentSpec.load(_SPECIFICATION)).save(_LOCK)
-    return _LOCK
+        builder.resolve_lockfile(EnvironmentSpec.load(_SPECIFICATION)).save(KAFKA_LOCK)
+    return KAFKA_LOCK
 
 
 def _download(lock: LockFile, folder: Path) -> None:

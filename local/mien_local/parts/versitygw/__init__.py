@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mien_core.errors import Unavailable
 from mien_local.cache import cache_folder, exclusively
+from mien_local.cached import checksum_of, s3_program_name
 from mien_local.parts.part import Server, Stage
 
 _FOLDER = Path(__file__).parent
@@ -20,9 +21,8 @@ _NOTE_EVERY_SECONDS = 10.0
 
 
 def program() -> Path:
-    """Where the program is once it was built: a folder of the cache, named by what goes into it."""
-    content = b"".join((_FOLDER / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return cache_folder() / f"versitygw-{hashlib.sha256(content).hexdigest()[:16]}" / "versitygw"
+    """Where the program is once it was built."""
+    return cache_folder() / s3_program_name()
 
 
 def find_go() -> Path | None:
@@ -71,6 +71,8 @@ def _build(stage: Stage, go: Path, path: Path) -> None:
             builder.finish(_BUILD_SECONDS, progress)
         finally:
             builder.stop()
+        # by which `mien doctor` knows a program that a full disk cut short or somebody changed
+        checksum_of(output).write_text(hashlib.sha256(output.read_bytes()).hexdigest() + "\n")
         output.parent.replace(path.parent)
 
 
