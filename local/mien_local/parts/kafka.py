@@ -141,6 +141,10 @@ def _properties(port: int, controller_port: int, log: Path) -> str:
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "log.dirs": str(log),
         "auto.create.topics.enable": "false",
+        # After kill -9 the controller lets the broker in again only when the session of its former life is over:
+        # 9 seconds by default.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         # a group of one need not wait for others to join
         "group.initial.rebalance.delay.ms": "0",
         # Internal topics: one node has one replica, and the defaults of 50 partitions cost seconds and files.
