@@ -17,6 +17,9 @@ from mien_local.processes import Identity, end
 from mien_local.restarts import Patience
 from mien_local.state import PartPhase, PartState
 
+# as long as the slowest part may take to end in good order
+_ORPHAN_SECONDS = 30.0
+
 
 class Platform:
     """Runs a plan. Its state is in the home's state file at every moment.
@@ -165,11 +168,11 @@ def end_orphans(home: Home) -> list[str]:
 
     The caller holds the home's lock, or knows that nobody does.
     """
-    ended = []
-    for path in sorted(home.run.glob("*.json")):
-        identity = Identity.read(path) if path != home.state_file else None
-        if identity is not None:
-            end(identity)
-            path.unlink(missing_ok=True)
-            ended.append(identity.name)
-    return ended
+    paths = {path: Identity.read(path) for path in home.run.glob("*.json") if path != home.state_file}
+    found = [(path, identity) for path, identity in paths.items() if identity is not None]
+    # the latest first: who uses Postgres and Kafka ends before they do
+    found.sort(key=lambda each: each[1].created, reverse=True)
+    for path, identity in found:
+        end(identity, _ORPHAN_SECONDS)
+        path.unlink(missing_ok=True)
+    return [identity.name for _, identity in found]

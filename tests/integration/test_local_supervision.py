@@ -1,5 +1,6 @@
-"""kill -9 of every part of a whole platform, one after the other, while photos are on their way."""
+"""A whole platform: kill -9 of every part and of the supervisor, with photos on their way; and what doctor says."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from mien_local.home import Home
-from mien_local.processes import Identity
+from mien_local.processes import Identity, family
 from mien_local.state import PartState, PlatformState
 from tests import faces
 from tests.e2e.conftest import Platform, mien, sourced
@@ -69,6 +70,8 @@ def insist(ask: Callable[[], httpx.Response]) -> httpx.Response:
     while True:
         try:
             answer = ask()
+        except httpx.HTTPStatusError as error:
+            answer = error.response
         except httpx.TransportError:
             answer = httpx.Response(503)
         if answer.status_code < 500:
@@ -101,6 +104,7 @@ def test_a_killed_part_comes_back_and_every_job_ends(
     after = insist(lambda: platform.analyse(photo))
     assert after.status_code == 200, after.text
     usable = time.monotonic() - killed_at
+    assert usable < limit
     seconds_until(
         lambda: len(found := statuses(platform, upload_ids)) == UPLOADS and set(found) <= _ENDED,
         60,
@@ -131,3 +135,82 @@ def test_a_notification_is_not_lost_with_the_broker(platform: Platform) -> None:
     seconds_until(lambda: is_healthy(platform.home), 30, "healthy again")
     upload_id = platform.upload(faces.jpeg_bytes(faces.astronaut()))
     seconds_until(lambda: statuses(platform, [upload_id]) == ["completed"], 60, "the notification started a job")
+
+
+def doctor(platform: Platform) -> tuple[int, dict[str, dict[str, str]]]:
+    """Exit status and findings by name; no secret of the platform is among what it prints."""
+    done = mien("doctor", "--json", home=platform.home)
+    secrets = [path.read_text().strip() for path in (platform.home / "data" / "secrets").iterdir()]
+    secrets.append(platform.environment["MIEN_API_KEY"])
+    assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+    return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_the_doctor_finds_a_running_platform_well(platform: Platform) -> None:
+    """Everything was asked, nothing is broken."""
+    status, found = doctor(platform)
+    assert [finding for finding in found.values() if finding["level"] == "broken"] == []
+    assert status == 0
+    assert {"postgres", "schema", "clock", "topics", "bucket", "api", "application router"} <= found.keys()
+    assert found["leftovers"]["level"] == found["ports"]["level"] == "ok"
+
+
+def test_the_doctor_finds_what_does_not_answer(platform: Platform) -> None:
+    """A frozen api, and a Serve that lost its applications while its head runs; thawed, the api is well again."""
+    api = Identity.read(platform.home / "run" / "api.json")
+    assert api is not None
+    psutil.Process(api.pid).suspend()
+    try:
+        status, found = doctor(platform)
+    finally:
+        psutil.Process(api.pid).resume()
+    assert status == 1
+    assert found["api"]["level"] == "broken"
+    assert "mien logs api" in found["api"]["mend"]
+    ports = json.loads((platform.home / "data" / "ports.json").read_text())
+    token = (platform.home / "data" / "secrets" / "ray").read_text().strip()
+    nothing = {"http_options": {"host": "127.0.0.1", "port": ports["serving"]}, "applications": []}
+    httpx.put(
+        f"http://127.0.0.1:{ports['ray-dashboard']}/api/serve/applications/",
+        json=nothing,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=60,
+    ).raise_for_status()
+    seconds_until(lambda: "serve" in doctor(platform)[1], 60, "the applications are gone")
+    status, found = doctor(platform)
+    assert status == 1
+    assert found["serve"]["level"] == "broken"
+    assert found["api"]["level"] == "ok"
+
+
+def test_after_kill_9_of_the_supervisor_the_next_start_ends_its_orphans(platform: Platform) -> None:
+    """They are told by `status` and by the doctor; their data survive them; not one of them does."""
+    count = platform.query("SELECT count(*) FROM jobs")
+    end = platform.offsets("mien-analyse-face", "mien.upload-received.v1")[1]
+    assert end > 0
+    state = PlatformState.of_running(Home(platform.home))
+    assert state is not None
+    records = [Identity.read(path) for path in (platform.home / "run").glob("*.json") if path.stem != "platform"]
+    before = [record for record in records if record is not None]
+    orphans = {process.pid: process.create_time() for record in before for process in family(record)}
+    assert {record.name for record in before} >= {"postgres", "kafka", "s3", "ray", "api", "streams"}
+    psutil.Process(state.supervisor.pid).kill()
+    seconds_until(lambda: not state.supervisor.is_alive(), 10, "the supervisor is gone")
+    assert all(record.is_alive() for record in before)
+
+    status = mien("status", home=platform.home)
+    assert status.returncode == 1
+    assert "postgres" in status.stdout
+    found = doctor(platform)[1]
+    assert found["leftovers"]["level"] == found["state"]["level"] == "warning"
+
+    up = mien("up", home=platform.home)
+    assert up.returncode == 0, up.stdout + up.stderr
+    alive = {process.pid: process.create_time() for process in psutil.process_iter()}
+    assert not [pid for pid, created in orphans.items() if alive.get(pid) == created]
+    postgres = (platform.home / "logs" / "postgres.previous.log").read_text()
+    assert "database system is shut down" in postgres, "it was not ended in good order"
+    assert platform.query("SELECT count(*) FROM jobs") == count
+    assert platform.offsets("mien-analyse-face", "mien.upload-received.v1")[1] == end
+    assert insist(lambda: platform.analyse(faces.jpeg_bytes(faces.astronaut()))).status_code == 200
+    assert doctor(platform)[0] == 0
