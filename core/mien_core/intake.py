@@ -8,6 +8,8 @@ from mien_core.ports import Transaction
 
 # After this an analysis that couldn't be done ends failed, so that nobody waits for ever.
 DEADLINE_SECONDS = 600
+# How long a photo that came may be worked on: as long as its events may lie on a topic.
+PHOTO_SECONDS = 7 * 24 * 3600
 
 
 async def start_analysis(transaction: Transaction, upload: Upload, traceparent: str | None = None) -> Job:
@@ -25,6 +27,6 @@ async def start_analysis(transaction: Transaction, upload: Upload, traceparent: 
     )
     job, created = await transaction.jobs.create(new_job)
     if created:
-        await transaction.uploads.mark_received(upload.id)
+        await transaction.uploads.mark_received(upload.id, PHOTO_SECONDS)
         await transaction.outbox.add(to_record(upload_received(upload.id, job.id, traceparent)))
     return job

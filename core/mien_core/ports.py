@@ -118,8 +118,8 @@ class Uploads(Protocol):
     async def get(self, upload_id: str) -> Upload | None:
         """Read one."""
 
-    async def mark_received(self, upload_id: str) -> None:
-        """Note that the bytes are there; a second time changes nothing."""
+    async def mark_received(self, upload_id: str, keep_seconds: int) -> None:
+        """Note that the bytes are there and expire keep_seconds from now; a second time changes nothing."""
 
 
 class Jobs(Protocol):

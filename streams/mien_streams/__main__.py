@@ -17,8 +17,8 @@ from mien_streams import app
 from mien_streams.quiet import calm_libraries
 from mien_streams.retry import backoff
 from mien_streams.wiring import (
+    ROLES,
     TOPICS,
-    RoleName,
     StreamsSettings,
     TopicsSettings,
     built,
@@ -33,7 +33,7 @@ ALL = "all"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m mien_streams", description="The stream processors.")
-    parser.add_argument("--role", action="append", choices=[*RoleName, ALL], help="a role to run; may be repeated")
+    parser.add_argument("--role", action="append", choices=[*ROLES, ALL], help="a role to run; may be repeated")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("topics", help="create the topics that don't exist yet")
     parsed = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if not parsed.role:
         parser.error("name a --role, or the command topics")
-    names = set(RoleName) if ALL in parsed.role else {RoleName(name) for name in parsed.role}
+    names = set(ROLES if ALL in parsed.role else parsed.role)
     settings = load(settings_class(names))
     telemetry.configure(settings.telemetry, service="streams")
     calm_libraries()
@@ -60,7 +60,7 @@ def _create_topics(settings: TopicsSettings) -> None:
     print("\n".join(f"created {topic}" for topic in created) or "All topics exist.")
 
 
-async def _run(names: set[RoleName], settings: StreamsSettings) -> int:
+async def _run(names: set[str], settings: StreamsSettings) -> int:
     """Run roles until a signal; give the exit status."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -283,6 +283,7 @@ def _delivery(event: _Event) -> Delivery:
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
+        key=message.key or b"",
         headers=tuple((name, value or b"") for name, value in headers),
         value=message.value or b"",
         published_at=datetime.fromtimestamp(message.timestamp or 0.0, UTC),

@@ -1,9 +1,10 @@
 """What an agent hands to a handler, and what it expects of one. Knows no Faust."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from mien_core.model.platform import JobError
 from mien_core.ports import Transaction
 
 
@@ -14,26 +15,36 @@ class Delivery:
     topic: str
     partition: int
     offset: int
+    key: bytes
     headers: tuple[tuple[str, bytes], ...]
     value: bytes
     published_at: datetime
     consumed_at: datetime
 
 
-class Handler(Protocol):
-    """What happens on a message. Deliveries may come more than once, and several are handled at the same time."""
+class Handler(ABC):
+    """What happens on the messages of a topic. They may come more than once, and several are handled at a time.
 
-    @property
-    def name(self) -> str:
-        """The handler's name: a role, a consumer group, the inbox's and the dead letters' first column."""
+    name is a role, a consumer group, and the inbox's and the dead letters' first column; it never changes. The edge
+    around a handler deals with retries and dead letters; see docs/agents.md.
+    """
 
+    name: str
+    topic: str
+
+    @abstractmethod
     async def handle(self, delivery: Delivery) -> None:
         """Deal with a message; return once the outcome is saved.
 
         Raises:
             Rejected: the message can't be understood, now or later: it becomes a dead letter.
-            Unavailable: a part is away: the same message is handed over again.
+            Unavailable: a part is away: the same message is handed over again, in a moment or later.
         """
 
-    async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
-        """Write down, in the transaction of its dead letter, that handling this message hit a bug."""
+    async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:  # noqa: ARG002 - for those who have a job
+        """End, in the transaction of its dead letter, what belongs to a message that couldn't be handled.
+
+        Returns:
+            The id of the job that failed by it, if there is one.
+        """
+        return None

@@ -12,7 +12,7 @@ import prometheus_client
 
 from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
-from mien_core.model.platform import DeadLetter
+from mien_core.model.platform import DeadLetter, JobError
 from mien_core.ports import Database
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.retry import backoff
@@ -24,6 +24,12 @@ HANDLED = prometheus_client.Counter(
 )
 HANDLING = prometheus_client.Histogram(
     "mien_delivery_seconds", "From the hand-over of a delivery to its saved outcome.", ["handler"]
+)
+
+
+# what people are told of a bug; what it was stands in the dead letter
+INTERNAL_ERROR = JobError(
+    "internal_error", "It failed because of a fault on our side, which was noted. Upload the photo again later."
 )
 
 
@@ -53,17 +59,17 @@ class Edge:
                 await asyncio.sleep(pause)
             except Rejected as error:
                 logger.warning("The message can't be understood and becomes a dead letter: %s", error)
-                await self._bury(delivery, str(error), bug=False)
+                await self._bury(delivery, str(error), JobError(error.code, error.detail))
                 return "rejected"
             except Exception as error:
                 logger.exception("A bug: the message becomes a dead letter")
-                await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", bug=True)
+                await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", INTERNAL_ERROR)
                 return "bug"
             else:
                 return "handled"
         raise AssertionError("backoff has no end")
 
-    async def _bury(self, delivery: Delivery, reason: str, *, bug: bool) -> None:
+    async def _bury(self, delivery: Delivery, reason: str, told: JobError) -> None:
         letter = DeadLetter(
             handler=self._handler.name,
             topic=delivery.topic,
@@ -73,21 +79,22 @@ class Edge:
             value=delivery.value,
             headers=tuple((_storable(name), value) for name, value in delivery.headers),
         )
+        giving_up = True
         for pause in backoff():
             try:
                 async with self._database.transaction() as transaction:
+                    if giving_up:
+                        await self._handler.give_up(transaction, delivery, told)
                     await transaction.dead_letters.add(letter)
-                    if bug:
-                        await self._handler.note_bug(transaction, delivery)
             except Unavailable as error:
                 logger.warning("The dead letter waits for the database: %s", error)
                 await asyncio.sleep(pause)
             except Exception:
-                if not bug:
+                if not giving_up:
                     raise
-                # the message must not be met again and again because noting its bug has a bug as well
-                logger.exception("The bug can't be noted; the message becomes a dead letter without that")
-                bug = False
+                # the message must not be met again and again because giving it up has a bug as well
+                logger.exception("The message becomes a dead letter, but what belongs to it can't be ended")
+                giving_up = False
             else:
                 return
 

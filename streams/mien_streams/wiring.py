@@ -2,8 +2,7 @@
 
 import contextlib
 import platform
-from collections.abc import AsyncIterator, Collection
-from enum import StrEnum
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -12,27 +11,20 @@ from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.events import TOPICS as EVENT_TOPICS
-from mien_core.ports import Database
+from mien_core.ports import Database, ObjectStore
 from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings, ServiceSettings, ServingSettings
 from mien_streams.agent import Agent, AgentOptions
 from mien_streams.app import Role
 from mien_streams.delivery import Handler
 from mien_streams.edge import Edge
-from mien_streams.handlers import analyse_face, s3_notifications
+from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.s3_notifications import S3Notifications
+from mien_streams.job_handler import JobHandler
 from mien_streams.relay import Relay
-from mien_streams.serving import HttpFaceAnalysis
+from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
 
 TOPICS = (*EVENT_TOPICS, s3_notifications.TOPIC)
-
-
-class RoleName(StrEnum):
-    """The roles, as the command line names them."""
-
-    RELAY = "relay"
-    ANALYSE_FACE = analyse_face.NAME
-    S3_NOTIFICATIONS = s3_notifications.NAME
 
 
 class StreamsOptions(BaseModel):
@@ -70,44 +62,73 @@ class AnalyseFaceSettings(StreamsSettings):
     s3: S3Settings = S3Settings()
 
 
+class Parts:
+    """What agents are built of; the process's end closes it."""
+
+    def __init__(self, settings: StreamsSettings, database: Database, stack: contextlib.AsyncExitStack) -> None:
+        self.settings = settings
+        self.database = database
+        self._stack = stack
+
+    async def face_analysis(self) -> FaceAnalysis:
+        """The model serving."""
+        connections = self.settings.streams.concurrency
+        return await self._stack.enter_async_context(HttpFaceAnalysis(self._with_serving().serving, connections))
+
+    def object_store(self) -> ObjectStore:
+        """The bucket."""
+        store = S3ObjectStore(self._with_serving().s3)
+        self._stack.push_async_callback(store.close)
+        return store
+
+    def _with_serving(self) -> AnalyseFaceSettings:
+        if not isinstance(self.settings, AnalyseFaceSettings):
+            raise TypeError("The role analyse-face needs AnalyseFaceSettings; settings_class tells.")
+        return self.settings
+
+
+async def _analyse_face(parts: Parts) -> Handler:
+    agent = AnalyseFace(parts.database, await parts.face_analysis(), parts.object_store())
+    return JobHandler(parts.database, agent)
+
+
+async def _s3_notifications(parts: Parts) -> Handler:
+    return S3Notifications(parts.database)
+
+
+# Every agent by the name of its role, and how it is made. Who adds an agent adds a line.
+AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
+    AnalyseFace.name: _analyse_face,
+    S3Notifications.name: _s3_notifications,
+}
+ROLES = (Relay.name, *AGENTS)
+
+
 @contextlib.asynccontextmanager
-async def built(names: Collection[RoleName], settings: StreamsSettings) -> AsyncIterator[list[Role]]:
+async def built(names: Collection[str], settings: StreamsSettings) -> AsyncIterator[list[Role]]:
     """Give the roles of these names; the block's end closes what they share."""
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(PostgresDatabase(settings.postgres))
+        parts = Parts(settings, database, stack)
         roles: list[Role] = []
-        if RoleName.RELAY in names:
+        if Relay.name in names:
             publisher = await stack.enter_async_context(KafkaEventPublisher(settings.kafka))
             roles.append(Relay(database, publisher))
-        if RoleName.ANALYSE_FACE in names:
-            own = _analyse_face(settings)
-            serving = HttpFaceAnalysis(own.serving, connections=settings.streams.concurrency)
-            await stack.enter_async_context(serving)
-            object_store = S3ObjectStore(own.s3)
-            stack.push_async_callback(object_store.close)
-            roles.append(_agent(analyse_face.TOPIC, AnalyseFace(database, serving, object_store), database, settings))
-        if RoleName.S3_NOTIFICATIONS in names:
-            roles.append(_agent(s3_notifications.TOPIC, S3Notifications(database), database, settings))
+        roles.extend([_agent(await make(parts), parts) for name, make in AGENTS.items() if name in names])
         yield roles
 
 
-def settings_class(names: Collection[RoleName]) -> type[StreamsSettings]:
+def settings_class(names: Collection[str]) -> type[StreamsSettings]:
     """Give the settings that these roles need, and no more."""
-    return AnalyseFaceSettings if RoleName.ANALYSE_FACE in names else StreamsSettings
+    return AnalyseFaceSettings if AnalyseFace.name in names else StreamsSettings
 
 
-def _analyse_face(settings: StreamsSettings) -> AnalyseFaceSettings:
-    if not isinstance(settings, AnalyseFaceSettings):
-        raise TypeError("The role analyse-face needs AnalyseFaceSettings; settings_class tells.")
-    return settings
-
-
-def _agent(topic: str, handler: Handler, database: Database, settings: StreamsSettings) -> Agent:
-    options = settings.streams
+def _agent(handler: Handler, parts: Parts) -> Agent:
+    options = parts.settings.streams
     return Agent(
         handler.name,
-        topic,
-        Edge(database, handler).process,
-        settings.kafka,
+        handler.topic,
+        Edge(parts.database, handler).process,
+        parts.settings.kafka,
         AgentOptions(options.instance, options.concurrency, options.drain_seconds),
     )

@@ -59,7 +59,7 @@ async def test_a_transaction_that_raises_saves_nothing(database: Database) -> No
     job = new_job(upload)
     with pytest.raises(BrokenOffError):
         async with database.transaction() as transaction:
-            await transaction.uploads.mark_received(upload.id)
+            await transaction.uploads.mark_received(upload.id, 3600)
             await transaction.jobs.create(job)
             await transaction.outbox.add(record())
             await transaction.inbox.add("handler", "event")
@@ -80,7 +80,7 @@ async def test_reading_sees_what_is_committed_and_changes_nothing(database: Data
         assert await reading.uploads.get(upload.id) == upload
     with contextlib.suppress(Exception):
         async with database.reading() as reading:
-            await reading.uploads.mark_received(upload.id)
+            await reading.uploads.mark_received(upload.id, 3600)
     async with database.reading() as reading:
         assert await reading.uploads.get(upload.id) == upload
 
@@ -109,14 +109,15 @@ async def test_a_second_upload_of_a_user_is_no_conflict(database: Database) -> N
 
 
 async def test_received_is_marked_once_and_stays(database: Database) -> None:
-    """Marking an upload received twice changes nothing the second time."""
+    """An upload that came is kept for as long as was said; a second time changes nothing."""
     upload = await _uploaded(database)
-    for _ in range(2):
+    for seconds in (3600, 60):
         async with database.transaction() as transaction:
-            await transaction.uploads.mark_received(upload.id)
+            await transaction.uploads.mark_received(upload.id, seconds)
             read = await transaction.uploads.get(upload.id)
             assert read is not None
             assert read.state is UploadState.RECEIVED
+            assert 3500 < (read.expires_at - upload.created_at).total_seconds() < 3700
 
 
 @pytest.mark.parametrize("unknown", ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "not-an-id", ""])

@@ -82,7 +82,10 @@ class NewUpload:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An announced photo. Its bytes are in S3, see keys."""
+    """An announced photo. Its bytes are in S3, see keys.
+
+    expires_at is when the announcement ends, and once the bytes are there, when they may no longer be worked on.
+    """
 
     id: str
     tenant: str

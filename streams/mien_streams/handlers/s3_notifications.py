@@ -14,8 +14,8 @@ from mien_core import telemetry
 from mien_core.errors import Rejected
 from mien_core.intake import start_analysis
 from mien_core.model.keys import upload_id_of_original
-from mien_core.ports import Database, Transaction
-from mien_streams.delivery import Delivery
+from mien_core.ports import Database
+from mien_streams.delivery import Delivery, Handler
 from mien_streams.retry import backoff
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,11 @@ class _Notification(BaseModel):
     records: Annotated[list[_Record], Field(alias="Records")] = []
 
 
-class S3Notifications:
-    """Meets Handler. Notifications may come twice, late or never: a job exists once for an upload, whoever began."""
+class S3Notifications(Handler):
+    """Notifications may come twice, late or never: a job exists once for an upload, whoever began."""
 
     name = NAME
+    topic = TOPIC
 
     def __init__(self, database: Database, row_wait_seconds: float = ROW_WAIT_SECONDS) -> None:
         self._database = database
@@ -64,9 +65,6 @@ class S3Notifications:
                 telemetry.start_span(f"process {TOPIC}", kind=SpanKind.CONSUMER),
             ):
                 await self._begin_when_known(upload_id)
-
-    async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
-        """See Handler. There is no job yet that could fail."""
 
     async def _begin_when_known(self, upload_id: str) -> None:
         given_up = time.monotonic() + self._row_wait_seconds

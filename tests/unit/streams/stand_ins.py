@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from mien_core.adapters.memory.database import MemoryDatabase
-from mien_core.errors import MienError
 from mien_core.events import Event, from_record
 from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, mask_key
@@ -59,10 +58,6 @@ class ScriptedServing:
         return None if etag == ETAG else answered
 
 
-def unreachable_for_ever(error: MienError) -> ScriptedServing:
-    return ScriptedServing(script=[error] * 100_000)
-
-
 async def uploaded(database: MemoryDatabase, **fields: object) -> Upload:
     async with database.transaction() as transaction:
         return await transaction.uploads.add(new_upload(**fields))
@@ -84,6 +79,7 @@ def delivered(record: Record, offset: int = 7) -> Delivery:
         topic=record.topic,
         partition=0,
         offset=offset,
+        key=record.key,
         headers=record.headers,
         value=record.value,
         published_at=now - timedelta(milliseconds=3),

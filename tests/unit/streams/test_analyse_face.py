@@ -1,7 +1,6 @@
 """What happens on UploadReceived."""
 
 import asyncio
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +13,8 @@ from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record
 from mien_core.model.platform import JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_streams.edge import Edge
-from mien_streams.handlers.analyse_face import NAME, AnalyseFace
+from mien_streams.handlers.analyse_face import NAME, Analysed, AnalyseFace
+from mien_streams.job_handler import JobHandler
 from mien_streams.serving import FaceAnalysis
 from tests.makers import skin_report
 from tests.unit.streams.stand_ins import (
@@ -27,14 +27,13 @@ from tests.unit.streams.stand_ins import (
     job,
     some_id,
     started,
-    unreachable_for_ever,
 )
 
 
 def analyse_face(
     database: MemoryDatabase, serving: FaceAnalysis, object_store: MemoryObjectStore | None = None
-) -> AnalyseFace:
-    return AnalyseFace(database, serving, object_store or MemoryObjectStore())
+) -> JobHandler[Analysed]:
+    return JobHandler(database, AnalyseFace(database, serving, object_store or MemoryObjectStore()))
 
 
 AWAY = Unavailable("serving_unavailable", "The model serving can't be used: it is away.", retry_after=0.0)
@@ -253,7 +252,7 @@ async def test_serving_away_for_a_while_is_waited_for() -> None:
     """The same delivery is tried again until it is answered."""
     database, serving = MemoryDatabase(), ScriptedServing([AWAY, AWAY])
     begun, delivery = await started(database)
-    await analyse_face(database, serving).handle(delivery)
+    await Edge(database, analyse_face(database, serving)).process(delivery)
     assert len(serving.requests) == 3
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
 
@@ -261,20 +260,6 @@ async def test_serving_away_for_a_while_is_waited_for() -> None:
 async def _with_deadline_in(database: MemoryDatabase, job_id: str, seconds: float) -> None:
     row = database.state.jobs[job_id]
     database.state.jobs[job_id] = replace(row, deadline_at=datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-async def test_serving_away_until_the_deadline_fails_the_job() -> None:
-    """Nobody waits for ever: the code is serving_unavailable, and it takes no longer than the deadline."""
-    database, serving = MemoryDatabase(), unreachable_for_ever(AWAY)
-    begun, delivery = await started(database)
-    await _with_deadline_in(database, begun.id, 0.5)
-    before = time.monotonic()
-    await analyse_face(database, serving).handle(delivery)
-    assert time.monotonic() - before < 1.5
-    ended = await job(database, begun.id)
-    assert ended.error is not None
-    assert ended.error.code == "serving_unavailable"
-    assert len(serving.requests) > 1
 
 
 async def test_an_answer_that_never_comes_fails_the_job_at_its_deadline() -> None:
@@ -291,7 +276,34 @@ async def test_an_answer_that_never_comes_fails_the_job_at_its_deadline() -> Non
     await analyse_face(database, HangingServing()).handle(delivery)
     ended = await job(database, begun.id)
     assert ended.error is not None
-    assert ended.error.code == "serving_unavailable"
+    assert ended.error.code == "deadline_exceeded"
+
+
+async def test_a_job_past_its_deadline_is_not_worked_on() -> None:
+    """It fails without asking serving, since nobody waits for it any more."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    await _with_deadline_in(database, begun.id, -1)
+    await analyse_face(database, serving).handle(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "deadline_exceeded"
+    assert serving.requests == []
+    [event] = await emitted(database)
+    assert isinstance(event.data, JobFailed)
+
+
+async def test_a_photo_that_is_no_longer_kept_is_not_looked_at() -> None:
+    """The job fails with photo_expired, and serving isn't asked."""
+    database, serving = MemoryDatabase(), ScriptedServing()
+    begun, delivery = await started(database)
+    upload = database.state.uploads[begun.upload_id]
+    database.state.uploads[begun.upload_id] = replace(upload, expires_at=datetime.now(UTC))
+    await analyse_face(database, serving).handle(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "photo_expired"
+    assert serving.requests == []
 
 
 async def test_a_bug_fails_the_job_and_keeps_the_message() -> None:

@@ -10,24 +10,26 @@ import pytest
 
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected, Unavailable
+from mien_core.model.platform import JobError
 from mien_core.ports import Transaction
-from mien_streams.delivery import Delivery
-from mien_streams.edge import Edge
+from mien_streams.delivery import Delivery, Handler
+from mien_streams.edge import INTERNAL_ERROR, Edge
 from tests.makers import record
 from tests.unit.streams.stand_ins import delivered
 
 DATABASE_AWAY = Unavailable("database_unavailable", "The database is away.")
 
 
-class ScriptedHandler:
+class ScriptedHandler(Handler):
     """Raises the scripted errors one after the other, then is content."""
 
     name = "scripted"
+    topic = "mien.test.v1"
 
     def __init__(self, *script: BaseException) -> None:
         self.script = list(script)
         self.calls = 0
-        self.bugs = 0
+        self.given_up: list[JobError] = []
 
     async def handle(self, _delivery: Delivery) -> None:
         """See Handler."""
@@ -35,9 +37,10 @@ class ScriptedHandler:
         if self.script:
             raise self.script.pop(0)
 
-    async def note_bug(self, _transaction: Transaction, _delivery: Delivery) -> None:
+    async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:  # noqa: ARG002 - as Handler has it
         """See Handler."""
-        self.bugs += 1
+        self.given_up.append(error)
+        return None
 
 
 class FlakyDatabase(MemoryDatabase):
@@ -67,7 +70,7 @@ async def test_a_message_that_cannot_be_understood_becomes_a_dead_letter() -> No
     assert (letter.handler, letter.topic, letter.partition, letter.offset) == ("scripted", delivery.topic, 0, 42)
     assert (letter.value, letter.headers) == (b"\xff\x00", delivery.headers)
     assert letter.reason == "malformed_event: It has no value."
-    assert handler.bugs == 0
+    assert [error.code for error in handler.given_up] == ["malformed_event"]
 
 
 async def test_the_same_dead_letter_is_kept_once() -> None:
@@ -85,7 +88,7 @@ async def test_a_bug_is_logged_once_with_its_trace(caplog: pytest.LogCaptureFixt
         await Edge(database, handler).process(delivered(record()))
     [line] = caplog.records
     assert line.exc_info is not None
-    assert handler.bugs == 1
+    assert handler.given_up == [INTERNAL_ERROR]
     assert len(database.state.dead_letters) == 1
 
 
@@ -103,21 +106,21 @@ async def test_a_dead_letter_waits_for_the_database() -> None:
     handler = ScriptedHandler(ZeroDivisionError("oops"))
     await Edge(database, handler).process(delivered(record()))
     assert len(database.state.dead_letters) == 1
-    assert (handler.calls, handler.bugs) == (1, 1)
+    assert (handler.calls, handler.given_up) == (1, [INTERNAL_ERROR])
 
 
 async def test_a_bug_in_noting_a_bug_still_leaves_a_dead_letter() -> None:
     """A message can't make the process crash again and again."""
 
     class Hopeless(ScriptedHandler):
-        async def note_bug(self, transaction: Transaction, delivery: Delivery) -> None:
-            await super().note_bug(transaction, delivery)
+        async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:
+            await super().give_up(transaction, delivery, error)
             raise ZeroDivisionError
 
     database, handler = MemoryDatabase(), Hopeless(ZeroDivisionError())
     await Edge(database, handler).process(delivered(record()))
     assert len(database.state.dead_letters) == 1
-    assert handler.bugs == 1
+    assert handler.given_up == [INTERNAL_ERROR]
 
 
 async def test_what_a_database_cannot_hold_is_escaped() -> None:

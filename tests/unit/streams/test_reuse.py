@@ -11,7 +11,8 @@ from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis, Job, JobStatus
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
-from mien_streams.handlers.analyse_face import AnalyseFace
+from mien_streams.handlers.analyse_face import Analysed, AnalyseFace
+from mien_streams.job_handler import JobHandler
 from tests.makers import new_analysis
 from tests.unit.streams.stand_ins import ETAG, ScriptedServing, analysis, emitted, job, started
 
@@ -31,8 +32,12 @@ class Platform:
         """A photo that came through the API's door."""
         return await started(self.database, **({"purpose": "skin", "pixel_digest": DIGEST} | fields))
 
+    @property
+    def handler(self) -> JobHandler[Analysed]:
+        return JobHandler(self.database, AnalyseFace(self.database, self.serving, self.store))
+
     async def handle(self, delivery: Delivery) -> None:
-        await AnalyseFace(self.database, self.serving, self.store).handle(delivery)
+        await Edge(self.database, self.handler).process(delivery)
 
     async def analysed(self, **fields: object) -> tuple[Job, Analysis]:
         """A photo and what came of it; serving's pictures are put where it would put them."""
@@ -205,9 +210,9 @@ async def test_being_killed_while_copying_is_harmless(platform: Platform, moment
     begun, delivery = await platform.begun()
     killing.armed = True
     with pytest.raises(KilledError):
-        await platform.handle(delivery)
+        await platform.handler.handle(delivery)
     assert (await job(platform.database, begun.id)).status is JobStatus.PROCESSING
-    await Edge(platform.database, AnalyseFace(platform.database, platform.serving, platform.store)).process(delivery)
+    await platform.handle(delivery)
     assert (await job(platform.database, begun.id)).status is JobStatus.COMPLETED
     assert platform.pictures(begun.upload_id) == {"annotated.png", "masks/radiance.png"}
     assert len(await emitted(platform.database)) == 2

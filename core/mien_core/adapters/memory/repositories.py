@@ -68,11 +68,12 @@ class MemoryUploads:
         """See ports.Uploads."""
         return self._state.uploads.get(upload_id)
 
-    async def mark_received(self, upload_id: str) -> None:
+    async def mark_received(self, upload_id: str, keep_seconds: int) -> None:
         """See ports.Uploads."""
         upload = self._state.uploads.get(upload_id)
-        if upload is not None:
-            self._state.uploads[upload_id] = replace(upload, state=UploadState.RECEIVED)
+        if upload is not None and upload.state is not UploadState.RECEIVED:
+            expires_at = _now() + timedelta(seconds=keep_seconds)
+            self._state.uploads[upload_id] = replace(upload, state=UploadState.RECEIVED, expires_at=expires_at)
 
 
 class MemoryJobs:

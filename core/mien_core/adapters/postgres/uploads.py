@@ -47,10 +47,14 @@ class PostgresUploads:
         row = await cursor.fetchone()
         return _upload(row) if row else None
 
-    async def mark_received(self, upload_id: str) -> None:
+    async def mark_received(self, upload_id: str, keep_seconds: int) -> None:
         """See ports.Uploads."""
         await self._connection.execute(
-            "UPDATE uploads SET state = 'received' WHERE id = %s AND state <> 'received'", (as_uuid(upload_id),)
+            """
+            UPDATE uploads SET state = 'received', expires_at = now() + make_interval(secs => %s)
+            WHERE id = %s AND state <> 'received'
+            """,
+            (keep_seconds, as_uuid(upload_id)),
         )
 
 

@@ -1,0 +1,50 @@
+"""How an agent is written: what its work is and what is saved of it. All else is the shell's, in job_handler."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from mien_core.events import Event, Fact
+from mien_core.model.platform import Job, Upload
+from mien_core.ports import Transaction
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A job that is to be done, whose photo it is about, and the event that asks for it."""
+
+    job: Job
+    upload: Upload
+    event: Event
+
+
+class JobAgent(ABC, Generic[Result]):
+    """An agent whose event belongs to a job. docs/agents.md shows how to add one.
+
+    name is the role, the consumer group and the inbox's; once it has run it never changes. takes is the fact that it
+    is woken by. hop is what the job's timings call the time that its work took.
+    """
+
+    name: ClassVar[str]
+    takes: ClassVar[type[Fact]]
+    hop: ClassVar[str] = "work"
+
+    @abstractmethod
+    async def work(self, assignment: Assignment) -> Result:
+        """Do what takes time: ask others, compute. Outside of any transaction, perhaps twice, cut off at the deadline.
+
+        Raises:
+            Rejected, Missing: there is no result and never will be: the job fails with the code and the detail.
+            Unavailable: a part is away: it is tried again.
+        """
+
+    @abstractmethod
+    async def save(self, transaction: Transaction, assignment: Assignment, result: Result) -> None:
+        """Write the result's rows and the events that follow, in the transaction that ends the job."""
+
+    def steps(self, result: Result) -> Mapping[str, float]:  # noqa: ARG002 - for those who know more than the whole
+        """Tell where the work's time went: milliseconds by step."""
+        return {}

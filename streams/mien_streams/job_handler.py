@@ -1,0 +1,197 @@
+"""The shell around every job agent: what is the same on each event that belongs to a job.
+
+Look whether there is something to do, set the job to processing while the agent works, then write its result, the
+inbox, the job's end and what follows in one transaction.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeGuard
+
+from opentelemetry.trace import SpanKind
+
+from mien_core import telemetry
+from mien_core.errors import Missing, Rejected
+from mien_core.events import Event, from_record, job_failed, to_record
+from mien_core.model.platform import Job, JobError, JobStatus
+from mien_core.ports import Database, Transaction
+from mien_core.rules.work import deadline_exceeded, refusal
+from mien_streams.delivery import Delivery, Handler
+from mien_streams.job_agent import Assignment, JobAgent, Result
+from mien_streams.timing import since
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What there is to do, for how many seconds at most, and the milliseconds spent by hop so far."""
+
+    assignment: Assignment
+    seconds_left: float
+    timings: dict[str, float]
+
+
+class JobHandler(Handler, Generic[Result]):
+    """A handler that has a job agent do its work. A repeat finds the inbox's row, or an ended job, and does nothing."""
+
+    def __init__(self, database: Database, agent: JobAgent[Result]) -> None:
+        self.name = agent.name
+        self.topic = agent.takes.topic
+        self._database = database
+        self._agent = agent
+
+    async def handle(self, delivery: Delivery) -> None:
+        """See Handler."""
+        event = self._understood(delivery)
+        ids = {"upload_id": str(event.data.upload_id), "job_id": str(event.data.job_id)}
+        with (
+            telemetry.log_context(**ids),
+            telemetry.start_span(
+                f"process {self.topic}",
+                traceparent=event.traceparent,
+                kind=SpanKind.CONSUMER,
+                **_attributes(event, delivery),
+            ),
+        ):
+            begun = await self._look(event, delivery)
+            if begun is not None:
+                await self._do(begun)
+
+    async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:
+        """See Handler."""
+        try:
+            event = self._understood(delivery)
+        except Rejected:
+            return None
+        return await self._end_failed(transaction, event, error, {})
+
+    async def _look(self, event: Event, delivery: Delivery) -> _Begun | None:
+        """Read what there is to do; None if there is nothing (any more)."""
+        started = time.monotonic()
+        timings = {
+            "outbox": _milliseconds(event.time, delivery.published_at),
+            "kafka": _milliseconds(delivery.published_at, delivery.consumed_at),
+            "queue": _milliseconds(delivery.consumed_at, datetime.now(UTC)),
+        }
+        async with self._database.reading() as reading:
+            if await reading.inbox.has(self.name, str(event.id)):
+                return None
+            job = await reading.jobs.get(str(event.data.job_id))
+            upload = await reading.uploads.get(str(event.data.upload_id))
+            now = await reading.now()
+        # an erasure takes an upload and its job together, perhaps between the two reads
+        if not _is_open(job) or upload is None:
+            return None
+        why_not = refusal(job, upload, now)
+        if why_not is not None:
+            await self._fail(event, why_not, timings)
+            return None
+        timings["begin"] = since(started)
+        return _Begun(Assignment(job, upload, event), (job.deadline_at - now).total_seconds(), timings)
+
+    async def _do(self, begun: _Begun) -> None:
+        """Have the work done, and meanwhile note that the job is under way; then save what came of it."""
+        assignment, timings = begun.assignment, begun.timings
+        started = time.monotonic()
+        working = asyncio.create_task(self._agent.work(assignment))
+        try:
+            if not await self._begin(assignment.job):
+                return
+            left = begun.seconds_left - (time.monotonic() - started)
+            done, _ = await asyncio.wait({working}, timeout=max(0.0, left))
+            if not done:
+                await self._fail(assignment.event, deadline_exceeded(), timings)
+                return
+            try:
+                result = await working
+            except (Rejected, Missing) as error:
+                await self._fail(assignment.event, JobError(error.code, error.detail), timings)
+                return
+            timings[self._agent.hop] = since(started)
+            timings.update({f"{self._agent.hop}.{step}": taken for step, taken in self._agent.steps(result).items()})
+            await self._complete(begun, result)
+        finally:
+            # the job ended meanwhile, or the database went away: the result is of no use then
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def _begin(self, job: Job) -> bool:
+        """Set the job to processing; False if it has ended since it was looked at."""
+        async with self._database.transaction() as transaction:
+            locked = await transaction.jobs.lock(job.id)
+            if not _is_open(locked):
+                return False
+            if locked.status is not JobStatus.PROCESSING:
+                await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+            return True
+
+    async def _complete(self, begun: _Begun, result: Result) -> None:
+        event = begun.assignment.event
+        started = time.monotonic()
+        async with self._database.transaction() as transaction:
+            job = await self._claim(transaction, event)
+            if job is None:
+                return
+            await self._agent.save(transaction, begun.assignment, result)
+            # up to the commit, which can't be timed within itself
+            begun.timings["commit"] = since(started)
+            await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=begun.timings)
+
+    async def _fail(self, event: Event, error: JobError, timings: dict[str, float]) -> None:
+        logger.info("The job fails: %s", error.code, extra={"code": error.code})
+        async with self._database.transaction() as transaction:
+            await self._end_failed(transaction, event, error, timings)
+
+    async def _end_failed(
+        self, transaction: Transaction, event: Event, error: JobError, timings: dict[str, float]
+    ) -> str | None:
+        """End the event's job; its id, or None if it had ended."""
+        job = await self._claim(transaction, event)
+        if job is None:
+            return None
+        await transaction.outbox.add(to_record(job_failed(event, error.code, telemetry.current_traceparent())))
+        await transaction.jobs.change(job.id, JobStatus.FAILED, error=error, timings=timings)
+        return job.id
+
+    async def _claim(self, transaction: Transaction, event: Event) -> Job | None:
+        """Make this transaction the one that deals with the event; None if another did, or the job has ended since."""
+        if not await transaction.inbox.add(self.name, str(event.id)):
+            return None
+        job = await transaction.jobs.lock(str(event.data.job_id))
+        return None if job is None or job.status.ended else job
+
+    def _understood(self, delivery: Delivery) -> Event:
+        event = from_record(delivery.headers, delivery.value)
+        if not isinstance(event.data, self._agent.takes):
+            raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {self.topic}.")
+        return event
+
+
+def _is_open(job: Job | None) -> TypeGuard[Job]:
+    if job is None:
+        logger.warning("The job is gone, perhaps erased; nothing to do")
+        return False
+    if job.status.ended:
+        logger.info("The job is %s already; nothing to do", job.status)
+        return False
+    return True
+
+
+def _attributes(event: Event, delivery: Delivery) -> dict[str, str | float]:
+    # names of OpenTelemetry's messaging conventions
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": delivery.topic,
+        "messaging.kafka.offset": delivery.offset,
+        "messaging.message.id": str(event.id),
+    }
+
+
+def _milliseconds(earlier: datetime, later: datetime) -> float:
+    # never negative: the two may come from two machines' clocks
+    return max(0.0, (later - earlier).total_seconds() * 1000)
