@@ -5,9 +5,11 @@ from uuid import uuid4
 from mien_core.events import to_record, upload_received
 from mien_core.model.platform import Job, JobKind, NewJob, Upload
 from mien_core.ports import Transaction
+from mien_core.rules.retries import LONGEST_DELAYS_SECONDS
 
-# After this an analysis that couldn't be done ends failed, so that nobody waits for ever.
-DEADLINE_SECONDS = 600
+# After this an analysis that couldn't be done ends failed, so that nobody waits for ever. All retries fit twice: once
+# for themselves, once for what they wait behind.
+DEADLINE_SECONDS = 2 * round(LONGEST_DELAYS_SECONDS)
 # How long a photo that came may be worked on: as long as its events may lie on a topic.
 PHOTO_SECONDS = 7 * 24 * 3600
 

@@ -41,6 +41,14 @@ class Handler(ABC):
             Unavailable: a part is away: the same message is handed over again, in a moment or later.
         """
 
+    async def put_off(self, transaction: Transaction, delivery: Delivery) -> float | None:  # noqa: ARG002 - for those who have a job
+        """Show, in the transaction that puts a message off, that what belongs to it waits.
+
+        Returns:
+            Seconds after which a later attempt has no sense any more, if there is such a moment.
+        """
+        return None
+
     async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:  # noqa: ARG002 - for those who have a job
         """End, in the transaction of its dead letter, what belongs to a message that couldn't be handled.
 

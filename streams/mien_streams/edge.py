@@ -1,11 +1,12 @@
 """The edge around a handler: the one place in streams that catches Exception.
 
 Whatever happens, a delivery ends in one of two ways: its outcome is saved, or the process ends before and Kafka
-delivers it again.
+delivers it again. Outcomes: handled; put off, which is a record in the outbox that comes back later; a dead letter.
 """
 
 import asyncio
 import logging
+import random
 import time
 
 import prometheus_client
@@ -14,6 +15,8 @@ from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import DeadLetter, JobError
 from mien_core.ports import Database
+from mien_core.rules.retries import delay_after
+from mien_streams.addressing import attempt, is_for, next_attempt
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.retry import backoff
 
@@ -27,6 +30,8 @@ HANDLING = prometheus_client.Histogram(
 )
 
 
+# a part that restarts is back within this, and costs nobody the first delay
+IN_PLACE_SECONDS = 2.0
 # what people are told of a bug; what it was stands in the dead letter
 INTERNAL_ERROR = JobError(
     "internal_error", "It failed because of a fault on our side, which was noted. Upload the photo again later."
@@ -43,6 +48,9 @@ class Edge:
     async def process(self, delivery: Delivery) -> None:
         """Return once the outcome of a delivery is saved, be it a dead letter; never raises, save a cancellation."""
         name = self._handler.name
+        if not is_for(delivery.headers, name):
+            HANDLED.labels(name, "skipped").inc()
+            return
         began = time.monotonic()
         place = f"{delivery.topic}/{delivery.partition}/{delivery.offset}"
         with telemetry.log_context(handler=name, delivery=place):
@@ -51,23 +59,55 @@ class Edge:
         HANDLING.labels(name).observe(time.monotonic() - began)
 
     async def _process(self, delivery: Delivery) -> str:
+        try:
+            return await self._attempted(delivery)
+        except Rejected as error:
+            logger.warning("The message can't be understood and becomes a dead letter: %s", error)
+            await self._bury(delivery, str(error), JobError(error.code, error.detail))
+            return "rejected"
+        except Exception as error:
+            logger.exception("A bug: the message becomes a dead letter")
+            await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", INTERNAL_ERROR)
+            return "bug"
+
+    async def _attempted(self, delivery: Delivery) -> str:
+        """Hand over; what is away for a moment is waited for, what is away for longer is put off."""
+        began = time.monotonic()
         for pause in backoff():
             try:
                 await self._handler.handle(delivery)
             except Unavailable as error:
-                logger.warning("A part is away, so the delivery waits: %s", error)
+                wait = max(pause, error.retry_after)
+                if time.monotonic() + wait < began + IN_PLACE_SECONDS:
+                    logger.warning("A part is away, so the delivery waits: %s", error)
+                    await asyncio.sleep(wait)
+                    continue
+                delay = delay_after(attempt(delivery.headers), random.random())  # noqa: S311 - spreads load
+                if delay is None:
+                    logger.warning("The retries are used up and the message becomes a dead letter: %s", error)
+                    await self._bury(delivery, str(error), JobError(error.code, error.detail))
+                    return "given_up"
+                if await self._put_off(delivery, max(delay, error.retry_after), error):
+                    return "put_off"
+                # Nothing can be written, so the partition waits, as long as it takes.
                 await asyncio.sleep(pause)
-            except Rejected as error:
-                logger.warning("The message can't be understood and becomes a dead letter: %s", error)
-                await self._bury(delivery, str(error), JobError(error.code, error.detail))
-                return "rejected"
-            except Exception as error:
-                logger.exception("A bug: the message becomes a dead letter")
-                await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", INTERNAL_ERROR)
-                return "bug"
+                began = time.monotonic()
             else:
                 return "handled"
         raise AssertionError("backoff has no end")
+
+    async def _put_off(self, delivery: Delivery, delay: float, why: Unavailable) -> bool:
+        """Have the message come again later, so that nothing else waits behind it; False if the database is away."""
+        try:
+            async with self._database.transaction() as transaction:
+                sense_ends = await self._handler.put_off(transaction, delivery)
+                delay = delay if sense_ends is None else max(0.0, min(delay, sense_ends))
+                await transaction.outbox.add(next_attempt(delivery, self._handler.name), delay)
+        except Unavailable as error:
+            logger.warning("The database is away, so the delivery waits: %s", error)
+            return False
+        logger.warning("A part is away, so the message comes again in %.0f s: %s", delay, why)
+        return True
 
     async def _bury(self, delivery: Delivery, reason: str, told: JobError) -> None:
         letter = DeadLetter(

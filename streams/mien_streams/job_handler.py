@@ -61,6 +61,15 @@ class JobHandler(Handler, Generic[Result]):
             if begun is not None:
                 await self._do(begun)
 
+    async def put_off(self, transaction: Transaction, delivery: Delivery) -> float | None:
+        """See Handler. The job keeps its status; another step in its history tells when it was put off."""
+        event = self._understood(delivery)
+        job = await transaction.jobs.lock(str(event.data.job_id))
+        if job is None or job.status.ended:
+            return 0.0
+        await transaction.jobs.change(job.id, job.status)
+        return (job.deadline_at - await transaction.now()).total_seconds()
+
     async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:
         """See Handler."""
         try:

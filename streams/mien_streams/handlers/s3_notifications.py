@@ -1,8 +1,6 @@
 """On S3's ObjectCreated: begin the work on an upload without waiting for a call."""
 
-import asyncio
 import logging
-import time
 import uuid
 from typing import Annotated
 from urllib.parse import unquote_plus
@@ -11,12 +9,12 @@ from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, Field, ValidationError
 
 from mien_core import telemetry
-from mien_core.errors import Rejected
+from mien_core.errors import Rejected, Unavailable
 from mien_core.intake import start_analysis
 from mien_core.model.keys import upload_id_of_original
 from mien_core.ports import Database
+from mien_streams.addressing import attempt
 from mien_streams.delivery import Delivery, Handler
-from mien_streams.retry import backoff
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +22,9 @@ NAME = "s3-notifications"
 TOPIC = "mien.s3-notifications"
 
 # A notification may overtake the row of its upload, since the one comes through Kafka and the other through a
-# transaction. After this long there is no row to come: the object is an orphan.
-ROW_WAIT_SECONDS = 5.0
+# transaction. After the attempts of the first minute there is no row to come: the object is an orphan, and no dead
+# letter, since nobody could do anything about it.
+ROW_ATTEMPTS = 2
 
 
 class _Object(BaseModel):
@@ -53,28 +52,27 @@ class S3Notifications(Handler):
     name = NAME
     topic = TOPIC
 
-    def __init__(self, database: Database, row_wait_seconds: float = ROW_WAIT_SECONDS) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._row_wait_seconds = row_wait_seconds
 
     async def handle(self, delivery: Delivery) -> None:
         """See Handler."""
-        for upload_id in _created_uploads(delivery.value):
-            with (
-                telemetry.log_context(upload_id=upload_id),
-                telemetry.start_span(f"process {TOPIC}", kind=SpanKind.CONSUMER),
-            ):
-                await self._begin_when_known(upload_id)
+        unknown = [upload_id for upload_id in _created_uploads(delivery.value) if not await self._noticed(upload_id)]
+        if not unknown:
+            return
+        if attempt(delivery.headers) > ROW_ATTEMPTS:
+            logger.warning("Objects came for uploads that nobody announced; they are left: %s", ", ".join(unknown))
+            return
+        raise Unavailable(
+            "upload_not_announced", f"There is no row (yet) for the uploads {', '.join(unknown)}.", retry_after=0.0
+        )
 
-    async def _begin_when_known(self, upload_id: str) -> None:
-        given_up = time.monotonic() + self._row_wait_seconds
-        for pause in backoff(first_seconds=0.05, longest_seconds=1.0):
-            if await self._begin(upload_id):
-                return
-            if time.monotonic() + pause > given_up:
-                logger.warning("An object came for an upload that nobody announced; it is left where it is")
-                return
-            await asyncio.sleep(pause)
+    async def _noticed(self, upload_id: str) -> bool:
+        with (
+            telemetry.log_context(upload_id=upload_id),
+            telemetry.start_span(f"process {TOPIC}", kind=SpanKind.CONSUMER),
+        ):
+            return await self._begin(upload_id)
 
     async def _begin(self, upload_id: str) -> bool:
         """Begin the work of the upload's purpose; False if there is no such upload (yet)."""

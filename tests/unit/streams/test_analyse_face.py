@@ -293,6 +293,72 @@ async def test_a_job_past_its_deadline_is_not_worked_on() -> None:
     assert isinstance(event.data, JobFailed)
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_job_that_is_put_off_shows_it_and_is_done_later() -> None:
+    """Its status stays, its history has another step, and the next attempt completes it."""
+    database, serving = MemoryDatabase(), ScriptedServing([AWAY])
+    begun, delivery = await started(database)
+    edge = Edge(database, analyse_face(database, serving))
+    await edge.process(delivery)
+    assert (await job(database, begun.id)).status is JobStatus.PROCESSING
+    [(_, row)] = database.state.outbox.values()
+    database.state.outbox.clear()
+    assert [step.status for step in database.state.job_events[begun.id]] == [
+        JobStatus.CREATED,
+        JobStatus.PROCESSING,
+        JobStatus.PROCESSING,
+    ]
+    await edge.process(delivered(row.record))
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+    assert len(await emitted(database)) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_job_whose_retries_are_used_up_fails_with_the_last_errors_code() -> None:
+    """serving_unavailable for whoever waits, JobFailed for whoever listens, the message among the dead letters."""
+    database, serving = MemoryDatabase(), ScriptedServing([AWAY] * 4)
+    begun, delivery = await started(database)
+    edge = Edge(database, analyse_face(database, serving))
+    for _ in range(3):
+        await edge.process(delivery)
+        [(_, row)] = database.state.outbox.values()
+        database.state.outbox.clear()
+        delivery = delivered(row.record)
+    await edge.process(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "serving_unavailable")
+    [event] = await emitted(database)
+    assert isinstance(event.data, JobFailed)
+    assert len(database.state.dead_letters) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_job_that_was_cancelled_while_it_waited_is_left_alone() -> None:
+    """The attempt that comes after the cancellation asks nobody."""
+    database, serving = MemoryDatabase(), ScriptedServing([AWAY])
+    begun, delivery = await started(database)
+    edge = Edge(database, analyse_face(database, serving))
+    await edge.process(delivery)
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(begun.id, JobStatus.CANCELLED)
+    [(_, row)] = database.state.outbox.values()
+    await edge.process(delivered(row.record))
+    assert len(serving.requests) == 1
+    assert (await job(database, begun.id)).status is JobStatus.CANCELLED
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_job_is_looked_at_again_by_its_deadline() -> None:
+    """A retry comes no later than the deadline, so that the job ends when it was said to."""
+    database, serving = MemoryDatabase(), ScriptedServing([AWAY])
+    begun, delivery = await started(database)
+    await _with_deadline_in(database, begun.id, 2.0)
+    await Edge(database, analyse_face(database, serving)).process(delivery)
+    [(available_at, row)] = database.state.outbox.values()
+    assert 0 < (available_at - row.created_at).total_seconds() <= 2
+
+
 async def test_a_photo_that_is_no_longer_kept_is_not_looked_at() -> None:
     """The job fails with photo_expired, and serving isn't asked."""
     database, serving = MemoryDatabase(), ScriptedServing()

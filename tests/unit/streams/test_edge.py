@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,13 +12,14 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import JobError
-from mien_core.ports import Transaction
+from mien_core.ports import Record, Transaction
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.edge import INTERNAL_ERROR, Edge
 from tests.makers import record
 from tests.unit.streams.stand_ins import delivered
 
-DATABASE_AWAY = Unavailable("database_unavailable", "The database is away.")
+DATABASE_AWAY = Unavailable("database_unavailable", "The database is away.", retry_after=0.0)
+SERVING_AWAY = Unavailable("serving_unavailable", "It is away.", retry_after=0.0)
 
 
 class ScriptedHandler(Handler):
@@ -30,12 +32,17 @@ class ScriptedHandler(Handler):
         self.script = list(script)
         self.calls = 0
         self.given_up: list[JobError] = []
+        self.sense_ends: float | None = None
 
     async def handle(self, _delivery: Delivery) -> None:
         """See Handler."""
         self.calls += 1
         if self.script:
             raise self.script.pop(0)
+
+    async def put_off(self, transaction: Transaction, delivery: Delivery) -> float | None:  # noqa: ARG002 - likewise
+        """See Handler."""
+        return self.sense_ends
 
     async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:  # noqa: ARG002 - as Handler has it
         """See Handler."""
@@ -97,6 +104,89 @@ async def test_a_part_that_is_away_is_waited_for() -> None:
     database, handler = MemoryDatabase(), ScriptedHandler(DATABASE_AWAY, DATABASE_AWAY)
     await Edge(database, handler).process(delivered(record()))
     assert handler.calls == 3
+    assert not database.state.dead_letters
+
+
+def put_off(database: MemoryDatabase) -> list[tuple[float, Record]]:
+    """The records that wait, each with its delay in seconds."""
+    rows = database.state.outbox.values()
+    return [((available_at - row.created_at).total_seconds(), row.record) for available_at, row in rows]
+
+
+async def test_what_is_away_for_longer_comes_again_and_holds_nobody_up() -> None:
+    """After two seconds the delivery has its outcome: a record for this handler, as it came, in 5 s."""
+    database, handler = MemoryDatabase(), ScriptedHandler(*[SERVING_AWAY] * 100)
+    delivery = delivered(record(b"value"))
+    began = time.monotonic()
+    await Edge(database, handler).process(delivery)
+    assert time.monotonic() - began < 2.5
+    assert handler.calls > 3
+    [(delay, again)] = put_off(database)
+    assert 5 <= delay <= 6
+    assert (again.topic, again.key, again.value) == (delivery.topic, b"key", b"value")
+    assert again.headers == (*delivery.headers, ("mien-for", b"scripted"), ("mien-attempt", b"2"))
+    assert not database.state.dead_letters
+    assert handler.given_up == []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_attempts_come_later_and_later_and_end_as_a_dead_letter() -> None:
+    """5 s, 1 min and 10 min, each up to a fifth longer; then what belongs to it fails with the last error's code."""
+    database, handler = MemoryDatabase(), ScriptedHandler(*[SERVING_AWAY] * 4)
+    message, delays = record(), []
+    for _ in range(3):
+        await Edge(database, handler).process(delivered(message))
+        [(delay, message)] = put_off(database)
+        delays.append(delay)
+        database.state.outbox.clear()
+    assert all(step <= delay <= step * 1.2 for step, delay in zip((5, 60, 600), delays, strict=True))
+    assert not database.state.dead_letters
+    await Edge(database, handler).process(delivered(message))
+    assert put_off(database) == []
+    assert [error.code for error in handler.given_up] == ["serving_unavailable"]
+    [letter] = database.state.dead_letters.values()
+    assert letter.reason == "serving_unavailable: It is away."
+    assert ("mien-attempt", b"4") in letter.headers
+
+
+async def test_another_handlers_retry_is_not_this_ones() -> None:
+    """It is skipped, whatever it holds."""
+    database, handler = MemoryDatabase(), ScriptedHandler()
+    message = record()
+    for name, calls in [(b"other", 0), (b"scripted", 1)]:
+        addressed = replace(message, headers=(*message.headers, ("mien-for", name)))
+        await Edge(database, handler).process(delivered(addressed))
+        assert handler.calls == calls
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_no_attempt_comes_later_than_it_has_sense() -> None:
+    """A job that must end in a second is looked at again by then, so that it ends in time."""
+    database, handler = MemoryDatabase(), ScriptedHandler(SERVING_AWAY)
+    handler.sense_ends = 1.0
+    await Edge(database, handler).process(delivered(record()))
+    [(delay, _)] = put_off(database)
+    assert delay == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_advice_to_wait_longer_is_taken() -> None:
+    """A part that asks for half a minute isn't asked after five seconds."""
+    database = MemoryDatabase()
+    handler = ScriptedHandler(Unavailable("serving_unavailable", "It is full.", retry_after=30.0))
+    await Edge(database, handler).process(delivered(record()))
+    [(delay, _)] = put_off(database)
+    assert delay == pytest.approx(30.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_the_database_is_away_nothing_can_be_put_off() -> None:
+    """The delivery waits in place, spends no attempt, and is handled once the database is back."""
+    database = FlakyDatabase(failures=2)
+    handler = ScriptedHandler(DATABASE_AWAY, DATABASE_AWAY)
+    await Edge(database, handler).process(delivered(record()))
+    assert handler.calls == 3
+    assert put_off(database) == []
     assert not database.state.dead_letters
 
 

@@ -12,6 +12,7 @@ from mien_core.events import UploadReceived
 from mien_core.model.platform import UploadState
 from mien_core.ports import Record
 from mien_streams.delivery import Delivery
+from mien_streams.edge import Edge
 from mien_streams.handlers.s3_notifications import TOPIC, S3Notifications
 from tests.makers import new_upload
 from tests.unit.streams.stand_ins import delivered, emitted, some_id, uploaded
@@ -125,7 +126,8 @@ async def test_a_notification_that_comes_before_its_row_waits_for_it() -> None:
     """The row's transaction may commit after the store spoke."""
     database = MemoryDatabase()
     announced = new_upload()
-    handling = asyncio.create_task(S3Notifications(database).handle(notification(original(announced.id))))
+    edge = Edge(database, S3Notifications(database))
+    handling = asyncio.create_task(edge.process(notification(original(announced.id))))
     await asyncio.sleep(0)
     async with database.transaction() as transaction:
         await transaction.uploads.add(announced)
@@ -133,14 +135,38 @@ async def test_a_notification_that_comes_before_its_row_waits_for_it() -> None:
     assert len(database.state.jobs) == 1
 
 
-async def test_an_orphan_is_dropped_in_bounded_time_and_holds_up_nobody() -> None:
-    """Others are dealt with meanwhile; then the orphan is given up, without a dead letter."""
+@pytest.mark.usefixtures("impatient")
+async def test_a_row_that_is_late_is_waited_for_without_holding_others_up() -> None:
+    """The notification comes again after 5 s and after a minute; those beside it in the message begin at once."""
     database = MemoryDatabase()
-    handler = S3Notifications(database, row_wait_seconds=0.4)
-    orphan = asyncio.create_task(handler.handle(notification(original(some_id()))))
-    upload = await uploaded(database)
-    await handler.handle(notification(original(upload.id)))
-    assert not orphan.done()
-    async with asyncio.timeout(2):
-        await orphan
-    assert len(database.state.jobs) == 1
+    upload, late = await uploaded(database), new_upload()
+    edge = Edge(database, S3Notifications(database))
+    message = notification(original(late.id), original(upload.id))
+    for attempt in (b"2", b"3"):
+        await edge.process(message)
+        [again] = [row.record for _, row in database.state.outbox.values() if row.record.topic == TOPIC]
+        assert ("mien-attempt", attempt) in again.headers
+        message = delivered(again)
+        database.state.outbox.clear()
+        assert len(database.state.jobs) == 1
+    async with database.transaction() as transaction:
+        await transaction.uploads.add(late)
+    await edge.process(message)
+    assert len(database.state.jobs) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_orphan_is_dropped_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """An object that nobody announced is named in the log and leaves no dead letter: nobody could do anything."""
+    database, orphan = MemoryDatabase(), some_id()
+    edge = Edge(database, S3Notifications(database))
+    message = notification(original(orphan))
+    for _ in range(2):
+        await edge.process(message)
+        [(_, row)] = database.state.outbox.values()
+        message = delivered(row.record)
+        database.state.outbox.clear()
+    await edge.process(message)
+    assert not database.state.outbox
+    assert not database.state.dead_letters
+    assert orphan in caplog.records[-1].getMessage()

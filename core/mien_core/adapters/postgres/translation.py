@@ -20,7 +20,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests) as error:
-        raise Unavailable("database_unavailable", "The database can't be reached. Try again shortly.") from error
+        # a restarted server is back in a moment, and a broken connection is replaced at once
+        raise Unavailable("database_unavailable", "The database can't be reached. Try again shortly.", 0.1) from error
 
 
 def as_uuid(text: str) -> UUID | None:

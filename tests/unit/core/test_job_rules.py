@@ -1,0 +1,59 @@
+"""When work is tried again, and when it isn't begun any more."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.intake import DEADLINE_SECONDS
+from mien_core.model.platform import Job, Upload
+from mien_core.rules.retries import ATTEMPTS, LONGEST_DELAYS_SECONDS, delay_after
+from mien_core.rules.work import refusal
+from tests.makers import new_job, new_upload
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 5.0), (2, 60.0), (3, 600.0)])
+def test_delays_grow_and_are_spread(attempt: int, seconds: float) -> None:
+    """Each is its step at least and a fifth longer at most."""
+    assert delay_after(attempt, 0.0) == seconds
+    assert delay_after(attempt, 0.999) == pytest.approx(seconds * 1.2, rel=0.001)
+
+
+def test_after_the_last_attempt_there_is_none() -> None:
+    """Whatever a header says of the number."""
+    assert delay_after(ATTEMPTS, 0.5) is None
+    assert delay_after(ATTEMPTS + 5, 0.5) is None
+
+
+def test_all_retries_fit_into_the_time_that_intake_gives() -> None:
+    """A job doesn't run out of time while it is still being tried, also if serving hangs 30 s each time."""
+    assert LONGEST_DELAYS_SECONDS + ATTEMPTS * 35 < DEADLINE_SECONDS
+
+
+@pytest.fixture
+async def rows() -> tuple[Job, Upload]:
+    """A job due in 600 s and its upload, which is kept for 900 s."""
+    async with MemoryDatabase().transaction() as transaction:
+        upload = await transaction.uploads.add(new_upload())
+        job, _ = await transaction.jobs.create(new_job(upload))
+    return job, upload
+
+
+async def test_work_may_begin_until_the_deadline(rows: tuple[Job, Upload]) -> None:
+    """A moment before it may, at the deadline it may not."""
+    job, upload = rows
+    assert refusal(job, upload, job.deadline_at - timedelta(microseconds=1)) is None
+    refused = refusal(job, upload, job.deadline_at)
+    assert refused is not None
+    assert refused.code == "deadline_exceeded"
+
+
+async def test_work_may_begin_as_long_as_the_photo_is_kept(rows: tuple[Job, Upload]) -> None:
+    """Afterwards there is nothing left to look at."""
+    job, upload = rows
+    upload = replace(upload, expires_at=job.deadline_at - timedelta(seconds=1))
+    assert refusal(job, upload, upload.expires_at - timedelta(microseconds=1)) is None
+    refused = refusal(job, upload, upload.expires_at)
+    assert refused is not None
+    assert refused.code == "photo_expired"
