@@ -34,6 +34,8 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "scope_missing": HTTPStatus.FORBIDDEN,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "serving_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "deadline_exceeded": HTTPStatus.SERVICE_UNAVAILABLE,
+    "photo_expired": HTTPStatus.GONE,
     "malformed_json": HTTPStatus.BAD_REQUEST,
     "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

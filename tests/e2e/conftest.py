@@ -33,8 +33,6 @@ class Platform:
     home: Path
     environment: dict[str, str]
     client: httpx.Client = field(init=False)
-    # processes that a test started in the place of the platform's own
-    replacements: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {self.environment['MIEN_API_KEY']}"}
@@ -147,9 +145,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         started = Platform(home, sourced(home / "dev.env"))
         with started.client:
             yield started
-        for process in started.replacements:
-            process.terminate()
-            process.wait(30)
     finally:
         down = mien("down", home=home)
     assert down.returncode == 0, down.stdout + down.stderr

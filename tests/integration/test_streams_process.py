@@ -102,7 +102,6 @@ class Platform:
             "MIEN_POSTGRES__URL": postgres,
             "MIEN_KAFKA__BROKERS": kafka,
             "MIEN_SERVING__URL": serving,
-            "MIEN_S3__ENDPOINT": "http://127.0.0.1:1",
             "MIEN_STREAMS__INSTANCE": "test",
             "MIEN_STREAMS__READY_FILE": str(self.ready_file),
         }
