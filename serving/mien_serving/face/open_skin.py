@@ -166,7 +166,7 @@ class OpenSkin:
         return hued
 
     @cached_property
-    def _reference(self) -> tuple[tuple[float, ...], NDArray[np.float64]] | None:
+    def _reference(self) -> tuple[tuple[float, float, float], NDArray[np.float64]] | None:
         core = np.zeros((SIZE, SIZE), dtype=np.bool_)
         for part in (RIGHT_CHEEK, LEFT_CHEEK, FOREHEAD, _NOSE):
             core |= self.crop.hull(part)
@@ -176,8 +176,8 @@ class OpenSkin:
         hued = core & self._skin_hued
         if hued.sum() >= _LEAST_SHARE * core.sum():
             core = hued
-        levels = tuple(float(np.median(plane[core])) for plane in self._planes)
-        return levels, np.asarray(np.median(lab_of_srgb(self.crop.pixels[core]), axis=0), dtype=np.float64)
+        light, red, blue = (float(np.median(plane[core])) for plane in self._planes)
+        return (light, red, blue), np.asarray(np.median(lab_of_srgb(self.crop.pixels[core]), axis=0), dtype=np.float64)
 
     def _unlike(self, darker: float) -> Mask:
         if self._reference is None:
@@ -193,14 +193,18 @@ class OpenSkin:
         red_of_lips = lips & ~self.crop.mask(LIPS_INNER)
         if red_of_lips.sum() < _LEAST_LIPS:
             return False
-        # Around the mouth, not over the whole face: a flush of the cheeks may be as red as lips.
+        lip_light, lip_red = self._medians(red_of_lips)
+        # Of the whole face, and around the mouth: a flush of the cheeks may be as red as lips, and skin so near to lips
+        # takes their colour in a blurred photo. What covers a mouth is like both.
         around = (cv2.dilate(lips.astype(np.uint8), _disc(_MARGIN + _AROUND_LIPS)) > 0) & self.plan
-        if around.sum() < _LEAST_LIPS:
-            return False
-        light, red = (
-            float(np.median(self._planes[each][red_of_lips]) - np.median(self._planes[each][around])) for each in (0, 1)
-        )
-        return abs(light) < _LIPS_LIGHT and red < _LIPS_REDDER
+        skins = [self._reference[0][:2]]
+        if around.sum() >= _LEAST_LIPS:
+            skins.append(self._medians(around))
+        return all(abs(lip_light - light) < _LIPS_LIGHT and lip_red - red < _LIPS_REDDER for light, red in skins)
+
+    def _medians(self, part: Mask) -> tuple[float, float]:
+        """Light (stops) and log2(R / G) of a part of the crop that isn't empty."""
+        return float(np.median(self._planes[0][part])), float(np.median(self._planes[1][part]))
 
 
 def distance_to_skin(a: float, b: float) -> float:
