@@ -24,6 +24,7 @@ _PASSED: Final = (110, 214, 150)
 _FAILED: Final = (255, 122, 108)
 _RULE: Final = (48, 52, 60)
 
+_SHORT_UNIT: Final = 3
 # What a person calls a gate, the factor and unit it is shown in, and the decimals that say enough.
 _GATES: Final = {
     "resolution": ("Resolution", 1, " px", 0),
@@ -134,8 +135,9 @@ def _gate(draw: ImageDraw.ImageDraw, gate: Gate, advice: tuple[str, ...], y: int
         draw.line([(x + 1, middle - 4), (x + 9, middle + 4)], fill=colour, width=2)
         draw.line([(x + 1, middle + 4), (x + 9, middle - 4)], fill=colour, width=2)
     _words(draw, (x + 20, y), label, _TEXT, size=13)
-    value = f"{gate.value * factor:.{decimals}f}{unit}"
-    _words(draw, (_RIGHT - 86, y), value, _TEXT if gate.passed else colour, size=13, anchor="ra")
+    # A long unit has room once, beside the threshold.
+    value = f"{gate.value * factor:.{decimals}f}{unit if len(unit) <= _SHORT_UNIT else ''}"
+    _words(draw, (_RIGHT - 104, y), value, _TEXT if gate.passed else colour, size=13, anchor="ra")
     bound = "min" if gate.code in AT_LEAST else "max"
     _words(draw, (_RIGHT, y), f"{bound} {gate.threshold * factor:g}{unit}", _QUIET, size=13, anchor="ra")
     y += _ROW
