@@ -28,7 +28,7 @@ def main() -> None:
     face.run()
     tflite.run()
     face_peer.run()
-    bench_skin.run(("speed", "circles"))
+    bench_skin.run()
 
 
 if __name__ == "__main__":
