@@ -171,13 +171,13 @@ def _ask_back(lab: Lab, sitter: Sitter) -> None:
 
 
 def pores(lab: Lab) -> None:
-    """Pores need a large face: three tones on one of 1,050 pixels' width, with the noise of a camera."""
+    """Pores need a large face: all tones on one of 1,050 pixels' width, with the noise of a camera."""
     large = faces.resized(faces.astronaut()[:288, 90:360], 3016, 3217)
     plan = plan_of(large, lab.face(large))
     falls, crossed = [], 0
     moves: dict[Condition, float] = {}
     # A camera lights dark skin longer, so its noise relative to the skin's light stays about the same.
-    chosen = {2: 0.02, 5: 0.02, 9: 0.006}
+    chosen = dict.fromkeys(range(1, 6), 0.02) | {6: 0.014, 7: 0.01, 8: 0.008, 9: 0.006, 10: 0.005}
     for tone, noise in chosen.items():
         clean = tones.in_tone(large, plan, tone)
         before = lab.look(light.noisy(clean, noise, tone))
