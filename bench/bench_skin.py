@@ -6,8 +6,7 @@ circles and stability; without any all of them. The first three with phantoms ta
 
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures import percentile, report
+from bench.figures import milliseconds, percentile, report
 from mien_core.model.face import FaceReport
 from mien_core.model.skin import Condition, MeasureName, SkinReport
 from mien_serving.face.engine import FaceEngine
@@ -70,8 +69,8 @@ def speed(lab: Lab) -> None:
     photo = faces.astronaut_1080p()
     face = lab.face(photo)
     analysed = lab.skin.analyse(photo, face)
-    spent = [_milliseconds(lambda: lab.skin.analyse(photo, face)) for _ in range(ROUNDS)]
-    drawing = [_milliseconds(lambda: masks(analysed, photo.shape[1], photo.shape[0])) for _ in range(ROUNDS)]
+    spent = [milliseconds(lambda: lab.skin.analyse(photo, face)) for _ in range(ROUNDS)]
+    drawing = [milliseconds(lambda: masks(analysed, photo.shape[1], photo.shape[0])) for _ in range(ROUNDS)]
     report("skin_engine_p50", percentile(spent, 50), "ms", LIMIT_MS, photo="1080p", threads=1)
     report("skin_masks_p50", percentile(drawing, 50), "ms", LIMIT_MS, photo="1080p", threads=1)
 
@@ -282,12 +281,6 @@ def _take_nearest(middles: list[NDArray[np.float64]], place: NDArray[np.float64]
         return False
     middles.pop(int(np.argmin(distances)))
     return True
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
 
 
 def run(names: Sequence[str] = ()) -> None:

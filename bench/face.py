@@ -1,9 +1,6 @@
 """The face library by itself: one 1080p photo after another on one thread, and eight at once."""
 
-import time
-from collections.abc import Callable
-
-from bench.figures import percentile, report
+from bench.figures import milliseconds, percentile, report
 from mien_core.model.face import FaceReport
 from mien_core.photo import open_photo
 from mien_serving.face.annotate import annotate
@@ -30,17 +27,11 @@ def run() -> None:
         raise TypeError("the benchmark's own photo has no face")
     single, door, drawing = [], [], []
     for _ in range(ROUNDS):
-        single.append(_milliseconds(lambda: engine.analyse([pixels])))
-        door.append(_milliseconds(lambda: open_photo(encoded)))
-        drawing.append(_milliseconds(lambda: annotate(pixels, outcome)))
-    batch = [_milliseconds(lambda: engine.analyse([pixels] * BATCH)) / BATCH for _ in range(ROUNDS // 5)]
+        single.append(milliseconds(lambda: engine.analyse([pixels])))
+        door.append(milliseconds(lambda: open_photo(encoded)))
+        drawing.append(milliseconds(lambda: annotate(pixels, outcome)))
+    batch = [milliseconds(lambda: engine.analyse([pixels] * BATCH)) / BATCH for _ in range(ROUNDS // 5)]
     report("face_engine_p50", percentile(single, 50), "ms", ENGINE_LIMIT_MS, batch=1, threads=1)
     report("face_engine_batch_p50", percentile(batch, 50), "ms per face", ENGINE_LIMIT_MS, batch=BATCH, threads=1)
     report("photo_door_p50", percentile(door, 50), "ms", DOOR_LIMIT_MS, photo="1080p JPEG")
     report("annotate_p50", percentile(drawing, 50), "ms", ANNOTATE_LIMIT_MS, photo="1080p")
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000

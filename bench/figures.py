@@ -1,8 +1,9 @@
-"""How a figure is printed."""
+"""How a figure is taken and printed."""
 
 import json
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -15,3 +16,10 @@ def report(name: str, value: float, unit: str, limit: float, **details: Any) -> 
 def percentile(values: Sequence[float], percent: int) -> float:
     """Give the value below which so many percent of the values lie."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Do the work once and give its wall time."""
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000

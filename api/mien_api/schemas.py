@@ -94,7 +94,7 @@ class JobStep(Schema):
     at: datetime
 
 
-class JobBody(Schema):
+class JobFields(BaseModel):
     """A job: its state, its steps and the milliseconds spent at each hop so far."""
 
     id: str
@@ -106,6 +106,10 @@ class JobBody(Schema):
     error: ErrorInfo | None
     timings: dict[str, float]
     steps: list[JobStep]
+
+
+class JobBody(Schema, JobFields):
+    """A job as /jobs shows it."""
 
 
 def analysis_body(job: Job, analysis: Analysis | None, annotated_url: str | None) -> AnalysisBody:

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from mien_api.schemas import ErrorInfo, JobStep, UserId, job_body
+from mien_api.schemas import JobFields, UserId, job_body
 from mien_api.skin_handlers import SkinResult
 from mien_core.model.face import NOTICE, Quality
-from mien_core.model.platform import Job, JobEvent, JobStatus
+from mien_core.model.platform import Job, JobEvent
 from mien_core.model.skin import AbstentionReason, Condition, MeasureName, SkinType
 from mien_core.rules.skin import require_conclusion
 
@@ -79,19 +79,10 @@ def skin_analysis_body(job: Job, result: SkinResult) -> SkinAnalysisBody:
     )
 
 
-class SkinJobBody(BaseModel):
+class SkinJobBody(JobFields):
     """A job as /jobs shows it, in this application's style; analysis_id is where the answer is going to be."""
 
     analysis_id: str
-    id: str
-    kind: str
-    status: JobStatus
-    upload_id: str
-    created_at: datetime
-    updated_at: datetime
-    error: ErrorInfo | None
-    timings: dict[str, float]
-    steps: list[JobStep]
 
 
 def skin_job_body(job: Job, steps: list[JobEvent]) -> SkinJobBody:

@@ -145,7 +145,6 @@ class FaceAnalysis:
 
         Whatever fails meanwhile, what was stored belongs to the upload, and the next attempt writes it anew.
         """
-        size = photo.width, photo.height
         storing: list[asyncio.Task[None]] = []
 
         def keep(key: str, picture: bytes) -> None:
@@ -155,14 +154,11 @@ class FaceAnalysis:
             draw = partial(self._annotate, photo.pixels, report)
             keep(annotated_key(upload_id), await self._timed(timings, "annotate", draw))
 
-        async def measured() -> SkinReport:
-            return await self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report))
-
         drawing = asyncio.create_task(annotated())
         try:
             with timings.step("depict"):
-                skin = await measured()
-                drawn = await self._timed(timings, "masks", partial(masks, skin, *size))
+                skin = await self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report))
+                drawn = await self._timed(timings, "masks", partial(masks, skin, photo.width, photo.height))
                 await drawing
             mask_keys = {measure: mask_key(upload_id, measure) for measure in drawn}
             for measure, key in mask_keys.items():

@@ -155,6 +155,7 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             content = {name: archive.read(name) for name in archive.namelist()}
         manifest = Manifest.model_validate_json(content[MANIFEST])
+    # zipfile says NotImplementedError to a compression or an encryption that it doesn't know
     except (zipfile.BadZipFile, KeyError, NotImplementedError, ValidationError) as error:
         raise Rejected("artifact_malformed", "The artifact is no zip with a face model's manifest.") from error
     for name, checksum in manifest.files.items():

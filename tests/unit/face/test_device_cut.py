@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +14,7 @@ from mien_serving.face.model_files import installed_model_files
 from mien_serving.face.region import Region, cut_on_host
 from mien_serving.tflite.executor import TorchExecutor
 from tests import faces
-
-DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+from tests.devices import DEVICES
 
 # The host rounds to whole grey values twice, and interpolates by 32nds of a pixel.
 MOST_DIFFERENCE = 3 / 255

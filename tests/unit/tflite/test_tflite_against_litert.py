@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from mien_serving.tflite.executor import TorchExecutor
+from tests.devices import DEVICES
 from tests.litert import LiteRtExecutor
 from tests.tflite_files import (
     ATTENTION,
@@ -32,9 +32,6 @@ MEAN_ERROR, LARGEST_ERROR = 0.05, 0.5
 FIRST_MESH, FLAG = 186, 710
 CUT_OUT = (199, 200, 201)
 FOUND = {199: (684,), 200: (687, 690), 201: (693, 696)}
-
-# A machine without a GPU runs what it can, so that nothing is skipped there.
-DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 def outputs(name: str, executor: TorchExecutor | LiteRtExecutor) -> tuple[NDArray[np.float32], ...]:
