@@ -14,13 +14,13 @@ from mien_core.errors import Missing, Rejected
 from mien_core.model.face import FaceReport
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
-from mien_core.model.skin import MeasureName, SkinReport
+from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
 from mien_core.ports import ObjectStore
 from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings
-from mien_serving.skin.masks import masks
+from mien_serving.skin.masks import mask
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
@@ -38,7 +38,7 @@ class FaceAnalysis:
         revision: what answers carry as model_revision.
         store: where photos lie.
         infer: the face engine on one photo; whoever gives it may batch.
-        measure_skin: the skin engine on a photo and the face that was found in it.
+        measure_skin: the skin engine on a photo and the face that was found in it; tells of each measure it takes.
         annotate: draws a report onto its photo, as a PNG.
         threads: where pictures are decoded, encoded and drawn, and skin is measured; two let the last two overlap.
     """
@@ -49,7 +49,7 @@ class FaceAnalysis:
         store: ObjectStore,
         *,
         infer: Callable[[Pixels], Awaitable[FaceResult]],
-        measure_skin: Callable[[Pixels, FaceReport], SkinReport],
+        measure_skin: Callable[[Pixels, FaceReport, Callable[[SkinMeasure], None]], SkinReport],
         annotate: Callable[[Pixels, FaceReport], bytes],
         threads: Executor,
     ) -> None:
@@ -65,7 +65,7 @@ class FaceAnalysis:
 
         The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
         detect, mesh, measures, depict, store_pictures; total is all of it. depict is the wall time in which
-        annotate ran beside skin and masks; store_photo runs beside all of it.
+        annotate, skin and masks ran beside each other; store_photo runs beside all of it.
 
         Raises:
             Rejected: mismatched_photo_key, no_face, and all codes of mien_core.photo.open_photo.
@@ -141,35 +141,43 @@ class FaceAnalysis:
     async def _depict(
         self, photo: Photo, report: FaceReport, upload_id: str, timings: Timings
     ) -> tuple[SkinReport, dict[MeasureName, str]]:
-        """Measure the skin and draw all pictures, each of which is on its way to the store as soon as it is drawn.
+        """Measure the skin and draw all pictures, each as soon as it can be; once drawn it is off to the store.
 
         Whatever fails meanwhile, what was stored belongs to the upload, and the next attempt writes it anew.
         """
+        drawing: list[asyncio.Task[None]] = []
         storing: list[asyncio.Task[None]] = []
+        mask_keys: dict[MeasureName, str] = {}
+        loop = asyncio.get_running_loop()
 
-        def keep(key: str, picture: bytes) -> None:
+        async def depicted(step: str, key: str, draw: Callable[[], bytes]) -> None:
+            picture = await self._timed(timings, step, draw)
             storing.append(asyncio.create_task(self._store.put(key, picture, _PICTURE_CONTENT_TYPE)))
 
-        async def annotated() -> None:
-            draw = partial(self._annotate, photo.pixels, report)
-            keep(annotated_key(upload_id), await self._timed(timings, "annotate", draw))
+        def begin(step: str, key: str, draw: Callable[[], bytes]) -> None:
+            drawing.append(asyncio.create_task(depicted(step, key, draw)))
 
-        drawing = asyncio.create_task(annotated())
+        def taken(measure: SkinMeasure) -> None:
+            # in the thread that measures the skin
+            if measure.evidence:
+                key = mask_keys[measure.name] = mask_key(upload_id, measure.name)
+                loop.call_soon_threadsafe(begin, "masks", key, partial(mask, measure, photo.width, photo.height))
+
+        begin("annotate", annotated_key(upload_id), partial(self._annotate, photo.pixels, report))
+        measure_skin = partial(self._measure_skin, photo.pixels, report, taken)
+        measuring = asyncio.create_task(self._timed(timings, "skin", measure_skin))
         try:
             with timings.step("depict"):
-                skin = await self._timed(timings, "skin", partial(self._measure_skin, photo.pixels, report))
-                drawn = await self._timed(timings, "masks", partial(masks, skin, photo.width, photo.height))
-                await drawing
-            mask_keys = {measure: mask_key(upload_id, measure) for measure in drawn}
-            for measure, key in mask_keys.items():
-                keep(key, drawn[measure])
+                await asyncio.wait({measuring})
+                await asyncio.gather(*drawing)
             with timings.step("store_pictures"):
                 await asyncio.gather(*storing)
         finally:
-            # if one fails, the others are waited for: nothing is written behind the answer's back
-            await asyncio.gather(drawing, return_exceptions=True)
+            # if one fails or the request ends, the others are waited for: nothing is written behind the answer's back
+            await asyncio.gather(measuring, return_exceptions=True)
+            await asyncio.gather(*drawing, return_exceptions=True)
             await asyncio.gather(*storing, return_exceptions=True)
-        return skin, mask_keys
+        return measuring.result(), mask_keys
 
     async def _timed(self, timings: Timings, step: str, call: Callable[[], Result]) -> Result:
         def timed() -> Result:

@@ -1,6 +1,6 @@
 """The skin library's front: a photo and its face in, a skin report out. Needs no platform; a notebook will do."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -43,24 +43,33 @@ _SURELY: Final = 0.7
 class SkinEngine:
     """Analyses the skin of one face after another; has no state, so any thread may use it."""
 
-    def analyse(self, pixels: Pixels, face_report: FaceReport) -> SkinReport:
+    def analyse(
+        self, pixels: Pixels, face_report: FaceReport, taken: Callable[[SkinMeasure], None] | None = None
+    ) -> SkinReport:
         """Measure the skin of the face that a report describes.
 
         Args:
             pixels: the photo, H x W x 3, 0-255, sRGB, upright.
             face_report: what the face engine said of this photo.
+            taken: is told of each measure as soon as it is taken, so that it can be shown while others are.
         """
         frame = frame_of(pixels.shape, face_report)
         lamp = lamp_of(pixels, frame.points)
         canvas = canvas_of(pixels, frame, lamp.gains)
         noise = surface.noise_of(canvas.luminance, canvas.skin)
         left_out = reasons(face_report, canvas, lamp, noise)
-        found = _findings(pixels, canvas, left_out)
+        found: dict[MeasureName, Finding] = {}
+        measures: list[SkinMeasure] = []
+        for name, finding in _findings(pixels, canvas, left_out):
+            found[name] = finding
+            measures.append(_measure(name, finding, frame))
+            if taken is not None:
+                taken(measures[-1])
         probabilities = probabilities_of(found)
         conditions = {measure: condition for condition, measure in SOURCES.items()}
         return SkinReport(
             regions=_regions(frame),
-            measures=tuple(_measure(name, found[name], frame) for name in MEASURES if name in found),
+            measures=tuple(measures),
             probabilities=tuple(
                 ConditionProbability(condition=condition, probability=probability)
                 for condition, probability in probabilities.items()
@@ -79,8 +88,8 @@ class SkinEngine:
 
 def _findings(
     pixels: Pixels, canvas: Canvas, left_out: dict[MeasureName, AbstentionReason]
-) -> Mapping[MeasureName, Finding]:
-    """Take every measure that isn't left out; one that finds nothing to measure joins those that are."""
+) -> Iterator[tuple[MeasureName, Finding]]:
+    """Take every measure that isn't left out, in the order of MEASURES; one that finds nothing joins those that are."""
     brown = lesions.spots_in(canvas) if "spots" not in left_out else []
     red = lesions.pimples_in(canvas) if "acne" not in left_out else []
     marked = lesions.covered([*brown, *red], _AROUND_LESIONS)
@@ -114,11 +123,14 @@ def _findings(
         "dark_circles_lightness": lambda: circles()[1],
         "shine": lambda: radiance.shine(canvas),
     }
-    found = {name: take() for name, take in takers.items() if name not in left_out}
-    for name, finding in found.items():
+    for name in MEASURES:
+        if name in left_out:
+            continue
+        finding = takers[name]()
         if finding is None:
             left_out[name] = "smoothed" if name == "pores" else "hidden"
-    return {name: finding for name, finding in found.items() if finding is not None}
+        else:
+            yield name, finding
 
 
 def _drawn(outlines: Iterable[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]) -> Mask:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien_core.errors import Rejected
-from mien_core.model.skin import MeasureName, SkinReport
+from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
 
 
 def masks(report: SkinReport, width: int, height: int) -> dict[MeasureName, bytes]:
@@ -22,18 +22,27 @@ def masks(report: SkinReport, width: int, height: int) -> dict[MeasureName, byte
     Raises:
         Rejected: empty_mask, where width or height are not positive.
     """
+    return {measure.name: mask(measure, width, height) for measure in report.measures if measure.evidence}
+
+
+def mask(measure: SkinMeasure, width: int, height: int) -> bytes:
+    """One measure's mask.
+
+    Args:
+        measure: with evidence, or the mask is all black.
+        width: of the photo, in pixels.
+        height: likewise.
+
+    Raises:
+        Rejected: empty_mask, where width or height are not positive.
+    """
     if min(width, height) <= 0:
         raise Rejected("empty_mask", "A mask needs the photo's width and height in pixels.")
-    pictures: dict[MeasureName, bytes] = {}
-    for measure in report.measures:
-        if not measure.evidence:
-            continue
-        canvas = np.zeros((height, width), dtype=np.uint8)
-        for evidence in measure.evidence:
-            # One by one: drawn together, overlapping outlines would cut holes into each other.
-            cv2.fillPoly(canvas, [_corners(evidence.polygon, width, height)], 255, lineType=cv2.LINE_8, shift=4)
-        pictures[measure.name] = _png(canvas)
-    return pictures
+    canvas = np.zeros((height, width), dtype=np.uint8)
+    for evidence in measure.evidence:
+        # One by one: drawn together, overlapping outlines would cut holes into each other.
+        cv2.fillPoly(canvas, [_corners(evidence.polygon, width, height)], 255, lineType=cv2.LINE_8, shift=4)
+    return _png(canvas)
 
 
 def _png(canvas: NDArray[np.uint8]) -> bytes:

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -14,7 +16,7 @@ from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.model.face import FaceReport
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.model.skin import SkinReport
+from mien_core.model.skin import SkinMeasure, SkinReport
 from mien_core.photo import open_kept_photo
 from mien_serving.analysis import FaceAnalysis, Pixels
 from mien_serving.face.annotate import annotate
@@ -22,6 +24,9 @@ from mien_serving.face.engine import FaceEngine, FaceResult
 from mien_serving.face.model_files import installed_model_files
 from mien_serving.skin.engine import SkinEngine
 from tests.faces import astronaut, astronaut_1080p, jpeg_bytes, no_face, png_bytes
+
+# what is waited for comes within a second; longer than this and it won't
+SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ class Make:
     def __call__(
         self,
         store: MemoryObjectStore,
-        measure_skin: Callable[[Pixels, FaceReport], SkinReport] | None = None,
+        measure_skin: Callable[[Pixels, FaceReport, Callable[[SkinMeasure], None]], SkinReport] | None = None,
     ) -> FaceAnalysis:
         """The analysis, with another skin engine if one is given."""
         return FaceAnalysis(
@@ -66,11 +71,20 @@ def analysis_on(engine: FaceEngine, threads: ThreadPoolExecutor) -> Make:
     return Make(engine, threads)
 
 
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait in a thread for a condition; False if it didn't come."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
 def kept(answer: FaceAnswer) -> set[str]:
     """What lies in the store after an analysis."""
     upload_id = answer.annotated_key.split("/")[1]
-    masks = {mask_key(upload_id, measure.name) for measure in answer.skin.measures}
-    return {photo_key(upload_id), annotated_key(upload_id), *masks}
+    return {photo_key(upload_id), annotated_key(upload_id), *answer.mask_keys.values()}
 
 
 def request_for(upload_id: str) -> FaceRequest:
@@ -94,7 +108,7 @@ async def test_a_face_is_reported_and_drawn(analysis_on: Make) -> None:
     assert (answer.photo.width, answer.photo.height) == (512, 512)
     assert answer.etag.startswith(answer.model_revision)
     steps = {"fetch", "decode", "store_photo", "batch", "detect", "mesh", "measures", "depict", "store_pictures"}
-    beside = {"annotate", "skin", "masks"}
+    beside = {"annotate", "skin"}  # and masks, where there is anything to point at
     assert set(answer.timings) == steps | beside | {"total"}
     assert all(value >= 0 for value in answer.timings.values())
     picture = Image.open(io.BytesIO(await store.get(answer.annotated_key)))
@@ -118,7 +132,7 @@ async def test_drawing_and_measuring_skin_overlap(analysis_on: Make) -> None:
     store = MemoryObjectStore()
     answer = await analysis_on(store).answer(await uploaded(store, jpeg_bytes(astronaut_1080p())))
     timings = answer.timings
-    longest = max(timings["annotate"], timings["skin"] + timings["masks"])
+    longest = max(timings["annotate"], timings["skin"])
     assert timings["depict"] >= longest - 0.1
     in_turn = ("fetch", "decode", "batch", "detect", "mesh", "measures", "depict", "store_pictures")
     assert sum(timings[step] for step in in_turn) <= timings["total"] + 0.1
@@ -127,7 +141,7 @@ async def test_drawing_and_measuring_skin_overlap(analysis_on: Make) -> None:
 async def test_a_bug_in_the_skin_engine_is_not_swallowed(analysis_on: Make) -> None:
     """No answer without its skin part: the bug comes out as what it is, and nothing goes on after it."""
 
-    def broken(_pixels: Pixels, _report: FaceReport) -> SkinReport:
+    def broken(*_: object) -> SkinReport:
         raise ZeroDivisionError
 
     store = MemoryObjectStore()
@@ -135,6 +149,50 @@ async def test_a_bug_in_the_skin_engine_is_not_swallowed(analysis_on: Make) -> N
     with pytest.raises(ZeroDivisionError):
         await analysis_on(store, broken).answer(request)
     assert store.keys() == {photo_key(request.upload_id), annotated_key(request.upload_id)}
+
+
+async def test_a_mask_is_stored_while_other_measures_are_taken(analysis_on: Make) -> None:
+    """A mask lies in the store before the skin engine is done: with all at the end, a caller would wait for each."""
+    store = MemoryObjectStore()
+    request = await uploaded(store, jpeg_bytes(astronaut_1080p()))
+    seen: list[str] = []
+
+    def waiting(pixels: Pixels, report: FaceReport, taken: Callable[[SkinMeasure], None]) -> SkinReport:
+        def watched(measure: SkinMeasure) -> None:
+            taken(measure)
+            key = mask_key(request.upload_id, measure.name)
+            if measure.evidence and not seen and until(lambda: {key} <= store.keys()):
+                seen.append(key)
+
+        return SkinEngine().analyse(pixels, report, watched)
+
+    answer = await analysis_on(store, waiting).answer(request)
+    assert len(seen) == 1
+    assert store.keys() == kept(answer)
+
+
+async def test_nothing_is_written_after_a_request_was_cancelled(analysis_on: Make) -> None:
+    """Who cancels a request may delete what belongs to the upload as soon as the request has ended."""
+    store = MemoryObjectStore()
+    request = await uploaded(store, jpeg_bytes(astronaut_1080p()))
+    measuring, go_on = threading.Event(), threading.Event()
+
+    def held(pixels: Pixels, report: FaceReport, taken: Callable[[SkinMeasure], None]) -> SkinReport:
+        measuring.set()
+        assert go_on.wait(SECONDS)
+        return SkinEngine().analyse(pixels, report, taken)
+
+    answering = asyncio.create_task(analysis_on(store, held).answer(request))
+    assert await asyncio.to_thread(measuring.wait, SECONDS)
+    answering.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    written = store.keys()
+    assert len(written) > 2, "the masks were on their way, so they were waited for"
+    await asyncio.sleep(0)
+    assert store.keys() == written
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_the_original_gives_way_to_the_photo(analysis_on: Make) -> None:
