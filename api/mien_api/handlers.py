@@ -24,6 +24,14 @@ from mien_core.rules.uploads import check_announcement, consent_of
 from mien_core.telemetry import current_traceparent
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An analysis, if there is one, and where its picture then is: a presigned URL."""
+
+    analysis: Analysis | None
+    annotated: str
+
+
 @dataclass(frozen=True)
 class Handlers:
     """The endpoints' handlers over the ports that they need; the two times are seconds."""
@@ -66,8 +74,10 @@ class Handlers:
         signed = await self.object_store.presign_put(key, content_type, content_length, self.upload_expires)
         return upload, signed
 
-    async def analyse(self, caller: Caller, upload_id: str, wait_seconds: float) -> Job:
+    async def analyse(self, caller: Caller, upload_id: str, wait_seconds: float) -> tuple[Job, Result | None]:
         """Start the upload's analysis, unless it has been started, and wait for its end.
+
+        Gives the job and, if it has ended, what it has come to.
 
         Raises:
             Missing: upload_not_found.
@@ -83,10 +93,10 @@ class Handlers:
             # whoever joins work under way needs no store, so its failure is no failure then
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        return await wait_for_end(self.database, job, wait_seconds)
+        return await wait_for_end(self.database, job, wait_seconds, self._result)
 
-    async def look(self, caller: Caller, upload_id: str) -> tuple[Job, Analysis | None, str | None]:
-        """Find the job, the analysis if there is one, and a URL of the annotated picture.
+    async def look(self, caller: Caller, upload_id: str) -> tuple[Job, Result]:
+        """Find the job and what it has come to so far.
 
         Raises:
             Missing: upload_not_found, or analysis_not_found if none was asked for.
@@ -97,15 +107,7 @@ class Handlers:
             analysis = await transaction.analyses.get(upload.id)
         if job is None:
             raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
-        return job, analysis, await self._annotated_url(analysis)
-
-    async def result(self, job: Job) -> tuple[Analysis | None, str | None]:
-        """Find what a job that the caller was shown has come to, and a URL of the annotated picture."""
-        analysis, url = await asyncio.gather(
-            self._analysis(job.upload_id),
-            self.object_store.presign_get(annotated_key(job.upload_id), self.download_expires),
-        )
-        return analysis, url if analysis else None
+        return job, Result(analysis, await self._annotated_url(job))
 
     async def job(self, caller: Caller, job_id: str) -> tuple[Job, list[JobEvent]]:
         """Find a job and its steps.
@@ -117,14 +119,16 @@ class Handlers:
             job = require_owned(await transaction.jobs.get(job_id), caller, "job")
             return job, await transaction.jobs.events(job.id)
 
-    async def _analysis(self, upload_id: str) -> Analysis | None:
+    async def analysis(self, job: Job) -> Analysis | None:
+        """What a job that the caller was shown has come to; None if it came to nothing, or was erased meanwhile."""
         async with self.database.reading() as reading:
-            return await reading.analyses.get(upload_id)
+            return await reading.analyses.get(job.upload_id)
 
-    async def _annotated_url(self, analysis: Analysis | None) -> str | None:
-        if analysis is None:
-            return None
-        return await self.object_store.presign_get(analysis.annotated_key, self.download_expires)
+    async def _result(self, job: Job) -> Result:
+        return Result(*await asyncio.gather(self.analysis(job), self._annotated_url(job)))
+
+    async def _annotated_url(self, job: Job) -> str:
+        return await self.object_store.presign_get(annotated_key(job.upload_id), self.download_expires)
 
     async def _known(self, caller: Caller, upload_id: str) -> tuple[Upload, Job | None]:
         async with self.database.reading() as transaction:

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mien_api.handlers import Result
 from mien_core.model.face import NOTICE, Face, Tone
-from mien_core.model.platform import Analysis, Job, JobEvent, JobStatus, Purpose
+from mien_core.model.platform import Job, JobEvent, JobStatus, Purpose
 from mien_core.model.skin import Condition, SkinReport, SkinType
 from mien_core.rules.skin import conclusion_of
 
@@ -112,8 +113,9 @@ class JobBody(Schema, JobFields):
     """A job as /jobs shows it."""
 
 
-def analysis_body(job: Job, analysis: Analysis | None, annotated_url: str | None) -> AnalysisBody:
+def analysis_body(job: Job, result: Result) -> AnalysisBody:
     """Show an analysis as far as it has come."""
+    analysis = result.analysis
     return AnalysisBody(
         upload_id=job.upload_id,
         job_id=job.id,
@@ -123,7 +125,7 @@ def analysis_body(job: Job, analysis: Analysis | None, annotated_url: str | None
         face=analysis.report.face if analysis else None,
         tone=analysis.report.tone if analysis else None,
         skin=_skin_part(analysis.skin) if analysis and analysis.skin else None,
-        annotated_url=annotated_url,
+        annotated_url=result.annotated if analysis else None,
         error=_error(job),
     )
 

@@ -37,8 +37,8 @@ class SkinHandlers:
 
     async def analyse(
         self, caller: Caller, image: bytes, *, user_id: str | None, consent: bool | None, wait_seconds: float
-    ) -> Job:
-        """Take a photo in, start its analysis and wait for its end.
+    ) -> tuple[Job, Analysis | None]:
+        """Take a photo in, start its analysis and wait for its end; give the job and what it has come to.
 
         The row is written before the object, as for announced uploads: wherever this stops, whatever lies in the
         store belongs to a row, and what belongs to a row that nothing came of goes when the row expires.
@@ -64,10 +64,10 @@ class SkinHandlers:
         await self.platform.object_store.put(photo_key(upload.id), photo.encoded, KEPT_CONTENT_TYPE)
         async with self.platform.database.transaction() as transaction:
             job = await start_analysis(transaction, upload, current_traceparent())
-        return await wait_for_end(self.platform.database, job, wait_seconds)
+        return await wait_for_end(self.platform.database, job, wait_seconds, self.platform.analysis)
 
-    async def find(self, caller: Caller, analysis_id: str) -> Job:
-        """Find the job behind an analysis.
+    async def find(self, caller: Caller, analysis_id: str) -> tuple[Job, Analysis | None]:
+        """Find the job behind an analysis, and what it has come to.
 
         Raises:
             Missing: analysis_not_found, also where the job is another application's.
@@ -75,21 +75,20 @@ class SkinHandlers:
         async with self.platform.database.reading() as reading:
             job = require_owned(await reading.jobs.get(analysis_id), caller, "analysis")
             upload = await reading.uploads.get(job.upload_id)
-        return require_owned(job if upload and upload.purpose == "skin" else None, caller, "analysis")
+            analysis = await reading.analyses.get(job.upload_id)
+        return require_owned(job if upload and upload.purpose == "skin" else None, caller, "analysis"), analysis
 
     async def steps(self, caller: Caller, job: Job) -> list[JobEvent]:
         """The job's steps so far."""
         _, events = await self.platform.job(caller, job.id)
         return events
 
-    async def result(self, job: Job) -> SkinResult:
-        """What a completed job has come to.
+    async def result(self, analysis: Analysis | None) -> SkinResult:
+        """What is shown of a completed job's analysis.
 
         Raises:
             Missing: analysis_not_found, if it was erased meanwhile.
         """
-        async with self.platform.database.reading() as reading:
-            analysis = await reading.analyses.get(job.upload_id)
         if analysis is None or analysis.skin is None:
             raise Missing("analysis_not_found", "There is no such analysis. Check the id and the credential.")
         measures = list(analysis.mask_keys)

@@ -108,6 +108,8 @@ class JobHandler(Handler, Generic[Result]):
         started = time.monotonic()
         working = asyncio.create_task(self._agent.work(assignment))
         try:
+            # lets it begin: whom it asks is then at work while the job's row is written
+            await asyncio.sleep(0)
             if not await self._begin(assignment.job):
                 return
             left = begun.seconds_left - (time.monotonic() - started)

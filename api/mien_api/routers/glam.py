@@ -54,16 +54,15 @@ async def analyze(
     """Analyse an uploaded photo, or wait for the analysis that has begun already."""
     started = time.perf_counter()
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-    job = await handlers.analyse(caller, str(body.upload_id), wait)
+    job, result = await handlers.analyse(caller, str(body.upload_id), wait)
     headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
-    if not job.status.ended:
+    if result is None:
         _, steps = await handlers.job(caller, job.id)
         headers |= {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
         return JSONResponse(job_body(job, steps).model_dump(mode="json", by_alias=True), 202, headers)
     if job.error is not None:
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
-    analysis, annotated_url = await handlers.result(job)
-    shown = analysis_body(job, analysis, annotated_url)
+    shown = analysis_body(job, result)
     headers["Server-Timing"] = server_timing(job, started)
     return Response(shown.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
 
@@ -71,5 +70,4 @@ async def analyze(
 @router.get("/look/{upload_id}")
 async def look(upload_id: UUID, caller: GlamCaller, handlers: UsesHandlers) -> AnalysisBody:
     """Look at an upload's analysis, as far as it has come."""
-    job, analysis, annotated_url = await handlers.look(caller, str(upload_id))
-    return analysis_body(job, analysis, annotated_url)
+    return analysis_body(*await handlers.look(caller, str(upload_id)))

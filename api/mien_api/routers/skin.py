@@ -17,7 +17,7 @@ from mien_api.skin_handlers import SkinHandlers
 from mien_api.skin_schemas import SkinAnalysisBody, SkinForm, SkinJobBody, skin_analysis_body, skin_job_body
 from mien_api.timing import server_timing
 from mien_core.errors import Conflict, Rejected
-from mien_core.model.platform import Caller, Job, JobError, JobStatus
+from mien_core.model.platform import Analysis, Caller, Job, JobError, JobStatus
 from mien_core.rules.uploads import MAX_BYTES
 
 PATH: Final = "/v1/analyze/skin"
@@ -79,12 +79,14 @@ async def analyze_skin(
     # read in here, so that nobody without a credential makes the process take a photo in
     form = await _form(request, user_id)
     try:
-        job = await handlers.analyse(caller, form.image, user_id=form.user_id, consent=form.consent, wait_seconds=wait)
+        job, analysis = await handlers.analyse(
+            caller, form.image, user_id=form.user_id, consent=form.consent, wait_seconds=wait
+        )
     except Rejected as error:
         if error.code not in _FIXED:
             raise
         return _refusal(request, JobError(error.code, error.detail))
-    answer = await _answer(request, caller, handlers, job)
+    answer = await _answer(request, caller, handlers, job, analysis)
     if prefer:
         answer.headers["Preference-Applied"] = f"wait={wait:g}"
     if job.status is JobStatus.COMPLETED:
@@ -101,7 +103,7 @@ async def get_skin_analysis(
     request: Request, analysis_id: UUID, caller: SkinCaller, handlers: UsesSkinHandlers
 ) -> Response:
     """Look at an analysis: what POST would answer now."""
-    return await _answer(request, caller, handlers, await handlers.find(caller, str(analysis_id)))
+    return await _answer(request, caller, handlers, *await handlers.find(caller, str(analysis_id)))
 
 
 async def _form(request: Request, user_id: str | None) -> SkinForm:
@@ -126,7 +128,9 @@ async def _form(request: Request, user_id: str | None) -> SkinForm:
     return form.model_copy(update={"user_id": user_id})
 
 
-async def _answer(request: Request, caller: Caller, handlers: SkinHandlers, job: Job) -> Response:
+async def _answer(
+    request: Request, caller: Caller, handlers: SkinHandlers, job: Job, analysis: Analysis | None
+) -> Response:
     """The job's end, or the job where it has none yet."""
     if not job.status.ended:
         body = skin_job_body(job, await handlers.steps(caller, job))
@@ -136,7 +140,7 @@ async def _answer(request: Request, caller: Caller, handlers: SkinHandlers, job:
         return _refusal(request, job.error, analysis_id=job.id)
     if job.status is JobStatus.CANCELLED:
         raise Conflict("analysis_cancelled", "The analysis was cancelled. Send the photo again to have it analysed.")
-    shown = skin_analysis_body(job, await handlers.result(job))
+    shown = skin_analysis_body(job, await handlers.result(analysis))
     return Response(shown.model_dump_json(), media_type="application/json")
 
 
