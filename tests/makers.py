@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+from mien_core.model.dead_letters import NewDeadLetter
 from mien_core.model.face import BoundingBox, Face, FaceReport, Gate, Landmark, MonkTone, Pose, Quality, Tone
 from mien_core.model.platform import JobKind, NewAnalysis, NewJob, NewUpload, Upload
 from mien_core.model.serving import PhotoFacts
@@ -46,6 +47,24 @@ def new_job(upload: Upload, **fields: Any) -> NewJob:
         "deadline_seconds": 600,
     }
     return NewJob(**{**defaults, **fields})
+
+
+def new_dead_letter(**fields: Any) -> NewDeadLetter:
+    defaults: dict[str, Any] = {
+        "handler": "handler",
+        "topic": "mien.test.v1",
+        "partition": 3,
+        "offset": 42,
+        "key": b"key",
+        "value": b"{}",
+        "headers": (("ce_id", b"1"),),
+        "code": "malformed_event",
+        "detail": "It is no event.",
+        "attempts": 1,
+        "traceparent": None,
+        "job_id": None,
+    }
+    return NewDeadLetter(**{**defaults, **fields})
 
 
 def face_report() -> FaceReport:

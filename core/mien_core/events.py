@@ -106,10 +106,11 @@ def face_analysed(cause: Event, model_revision: str, traceparent: str | None = N
     return _event(data, str(cause.id), traceparent or cause.traceparent)
 
 
-def job_failed(cause: Event, code: str, traceparent: str | None = None) -> Event:
-    """Say that the job which cause began has failed."""
+def job_failed(cause: Event, code: str, traceparent: str | None = None, redrives: int = 0) -> Event:
+    """Say that the job which cause began has failed; after each of its redrives anew."""
     data = JobFailed(upload_id=cause.data.upload_id, job_id=cause.data.job_id, code=code)
-    return _event(data, str(cause.id), traceparent or cause.traceparent)
+    origin = f"{cause.id}\n{redrives}" if redrives else str(cause.id)
+    return _event(data, origin, traceparent or cause.traceparent)
 
 
 def _event(data: UploadReceived | FaceAnalysed | JobFailed, cause: str, traceparent: str | None) -> Event:

@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
 from mien_core.model.platform import (
     Analysis,
     ApiKey,
-    DeadLetter,
     Job,
     JobError,
     JobEvent,
@@ -152,6 +152,16 @@ class Jobs(Protocol):
             Conflict: job_already_ended; the end of a job never changes.
         """
 
+    async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
+        """Have a job begin again, as created, with another deadline_seconds and without its error and timings.
+
+        The way out of failed, for people only; it is recorded as the next job event and counted in redrives.
+
+        Raises:
+            Missing: job_not_found.
+            Conflict: job_already_ended, if it was completed or cancelled.
+        """
+
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """The steps after after_seq, in order."""
 
@@ -197,6 +207,9 @@ class Outbox(Protocol):
     async def remove(self, row_ids: Sequence[int]) -> None:
         """Forget rows that were published."""
 
+    async def due_count(self) -> int:
+        """How many rows may be published now."""
+
     async def oldest_due_seconds(self) -> float:
         """The age of the oldest row that may be published, in seconds; 0 if there is none."""
 
@@ -210,15 +223,33 @@ class Inbox(Protocol):
     async def has(self, handler: str, event_id: str) -> bool:
         """Tell whether the event was dealt with."""
 
+    async def forget(self, handler: str, event_id: str) -> None:
+        """Have the event count as not dealt with; only for whoever sends it to the handler again."""
+
 
 class DeadLetters(Protocol):
     """The dead_letters table."""
 
-    async def add(self, letter: DeadLetter) -> None:
+    async def add(self, letter: NewDeadLetter) -> None:
         """Keep a message; the same handler, topic, partition and offset are kept once."""
 
-    async def count(self) -> int:
-        """How many there are."""
+    async def select(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[DeadLetter]:
+        """The selected letters, oldest first, at most limit."""
+
+    async def ids(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[int]:
+        """The selected letters' ids, oldest first, at most limit: a list that stays small."""
+
+    async def count(self, selection: Selection = EVERY_LETTER) -> int:
+        """How many are selected."""
+
+    async def lock(self, letter_id: int) -> DeadLetter | None:
+        """Read one and keep others from taking it until the transaction ends."""
+
+    async def remove(self, letter_id: int) -> None:
+        """Take one away; what isn't there is no error."""
+
+    async def backlogs(self) -> dict[str, Backlog]:
+        """How many wait for somebody, and for how long, by handler; without those who have none."""
 
 
 class ApiKeys(Protocol):

@@ -38,9 +38,16 @@ def next_attempt(delivery: Delivery, handler: str) -> Record:
     return Record(delivery.topic, delivery.key, delivery.value, headers)
 
 
-def redriven(headers: Headers, handler: str) -> Headers:
-    """A dead letter's headers for another series of attempts by its handler, beginning with the first."""
-    return _with(headers, {FOR: handler, REDRIVE: str(redrives(headers) + 1)}, without=(ATTEMPT,))
+def redriven(headers: Headers, redrive: int, handler: str | None = None) -> Headers:
+    """A dead letter's headers for another series of attempts, beginning with the first.
+
+    Args:
+        headers: as they came.
+        redrive: the how many-th one it is.
+        handler: whose business it is alone; None leaves it to whom it was addressed before.
+    """
+    address = {} if handler is None else {FOR: handler}
+    return _with(headers, address | {REDRIVE: str(redrive)}, without=(ATTEMPT,))
 
 
 def _with(headers: Headers, added: dict[str, str], without: Iterable[str] = ()) -> Headers:

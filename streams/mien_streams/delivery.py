@@ -53,6 +53,6 @@ class Handler(ABC):
         """End, in the transaction of its dead letter, what belongs to a message that couldn't be handled.
 
         Returns:
-            The id of the job that failed by it, if there is one.
+            The id of the job whose work the message asks for, if it exists: the dead letter goes with it.
         """
         return None

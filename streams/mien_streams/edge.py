@@ -13,11 +13,12 @@ import prometheus_client
 
 from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
-from mien_core.model.platform import DeadLetter, JobError
-from mien_core.ports import Database
+from mien_core.model.platform import JobError
+from mien_core.ports import Database, Record
 from mien_core.rules.retries import delay_after
 from mien_streams.addressing import attempt, is_for, next_attempt
 from mien_streams.delivery import Delivery, Handler
+from mien_streams.letters import dead_letter
 from mien_streams.retry import backoff
 
 logger = logging.getLogger(__name__)
@@ -63,11 +64,13 @@ class Edge:
             return await self._attempted(delivery)
         except Rejected as error:
             logger.warning("The message can't be understood and becomes a dead letter: %s", error)
-            await self._bury(delivery, str(error), JobError(error.code, error.detail))
+            why = JobError(error.code, error.detail)
+            await self._bury(delivery, why, told=why)
             return "rejected"
         except Exception as error:
             logger.exception("A bug: the message becomes a dead letter")
-            await self._bury(delivery, f"internal_error: {type(error).__name__}: {error}", INTERNAL_ERROR)
+            what = JobError(INTERNAL_ERROR.code, f"{type(error).__name__}: {error}")
+            await self._bury(delivery, what, told=INTERNAL_ERROR)
             return "bug"
 
     async def _attempted(self, delivery: Delivery) -> str:
@@ -85,7 +88,8 @@ class Edge:
                 delay = delay_after(attempt(delivery.headers), random.random())  # noqa: S311 - spreads load
                 if delay is None:
                     logger.warning("The retries are used up and the message becomes a dead letter: %s", error)
-                    await self._bury(delivery, str(error), JobError(error.code, error.detail))
+                    why = JobError(error.code, error.detail)
+                    await self._bury(delivery, why, told=why)
                     return "given_up"
                 if await self._put_off(delivery, max(delay, error.retry_after), error):
                     return "put_off"
@@ -109,23 +113,16 @@ class Edge:
         logger.warning("A part is away, so the message comes again in %.0f s: %s", delay, why)
         return True
 
-    async def _bury(self, delivery: Delivery, reason: str, told: JobError) -> None:
-        letter = DeadLetter(
-            handler=self._handler.name,
-            topic=delivery.topic,
-            partition=delivery.partition,
-            offset=delivery.offset,
-            reason=_storable(reason),
-            value=delivery.value,
-            headers=tuple((_storable(name), value) for name, value in delivery.headers),
-        )
+    async def _bury(self, delivery: Delivery, why: JobError, told: JobError) -> None:
+        """Keep the message as a dead letter and end what belongs to it: people are told less than the letter."""
+        name, place = self._handler.name, (delivery.partition, delivery.offset)
+        record = Record(delivery.topic, delivery.key, delivery.value, delivery.headers)
         giving_up = True
         for pause in backoff():
             try:
                 async with self._database.transaction() as transaction:
-                    if giving_up:
-                        await self._handler.give_up(transaction, delivery, told)
-                    await transaction.dead_letters.add(letter)
+                    job_id = await self._handler.give_up(transaction, delivery, told) if giving_up else None
+                    await transaction.dead_letters.add(dead_letter(name, record, *place, why, job_id))
             except Unavailable as error:
                 logger.warning("The dead letter waits for the database: %s", error)
                 await asyncio.sleep(pause)
@@ -137,8 +134,3 @@ class Edge:
                 giving_up = False
             else:
                 return
-
-
-def _storable(text: str) -> str:
-    """Escape what a database's text can't hold: NUL, and halves of surrogate pairs."""
-    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()

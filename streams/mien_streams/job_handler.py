@@ -19,6 +19,7 @@ from mien_core.events import Event, from_record, job_failed, to_record
 from mien_core.model.platform import Job, JobError, JobStatus
 from mien_core.ports import Database, Transaction
 from mien_core.rules.work import deadline_exceeded, refusal
+from mien_streams.addressing import redrives
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.job_agent import Assignment, JobAgent, Result
 from mien_streams.timing import since
@@ -27,10 +28,19 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class _Order:
+    """An event, and the how many-th redrive it came by. A job that people had begin again takes no older orders."""
+
+    event: Event
+    redrive: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Begun:
     """What there is to do, for how many seconds at most, and the milliseconds spent by hop so far."""
 
     assignment: Assignment
+    order: _Order
     seconds_left: float
     timings: dict[str, float]
 
@@ -46,7 +56,8 @@ class JobHandler(Handler, Generic[Result]):
 
     async def handle(self, delivery: Delivery) -> None:
         """See Handler."""
-        event = self._understood(delivery)
+        order = self._understood(delivery)
+        event = order.event
         ids = {"upload_id": str(event.data.upload_id), "job_id": str(event.data.job_id)}
         with (
             telemetry.log_context(**ids),
@@ -57,15 +68,14 @@ class JobHandler(Handler, Generic[Result]):
                 **_attributes(event, delivery),
             ),
         ):
-            begun = await self._look(event, delivery)
+            begun = await self._look(order, delivery)
             if begun is not None:
                 await self._do(begun)
 
     async def put_off(self, transaction: Transaction, delivery: Delivery) -> float | None:
         """See Handler. The job keeps its status; another step in its history tells when it was put off."""
-        event = self._understood(delivery)
-        job = await transaction.jobs.lock(str(event.data.job_id))
-        if job is None or job.status.ended:
+        job = await self._lock(transaction, self._understood(delivery))
+        if job is None:
             return 0.0
         await transaction.jobs.change(job.id, job.status)
         return (job.deadline_at - await transaction.now()).total_seconds()
@@ -73,14 +83,16 @@ class JobHandler(Handler, Generic[Result]):
     async def give_up(self, transaction: Transaction, delivery: Delivery, error: JobError) -> str | None:
         """See Handler."""
         try:
-            event = self._understood(delivery)
+            order = self._understood(delivery)
         except Rejected:
             return None
-        return await self._end_failed(transaction, event, error, {})
+        await self._end_failed(transaction, order, error, {})
+        job = await transaction.jobs.get(str(order.event.data.job_id))
+        return None if job is None else job.id
 
-    async def _look(self, event: Event, delivery: Delivery) -> _Begun | None:
+    async def _look(self, order: _Order, delivery: Delivery) -> _Begun | None:
         """Read what there is to do; None if there is nothing (any more)."""
-        started = time.monotonic()
+        started, event = time.monotonic(), order.event
         timings = {
             "outbox": _milliseconds(event.time, delivery.published_at),
             "kafka": _milliseconds(delivery.published_at, delivery.consumed_at),
@@ -93,14 +105,14 @@ class JobHandler(Handler, Generic[Result]):
             upload = await reading.uploads.get(str(event.data.upload_id))
             now = await reading.now()
         # an erasure takes an upload and its job together, perhaps between the two reads
-        if not _is_open(job) or upload is None:
+        if not _is_open(job, order) or upload is None:
             return None
         why_not = refusal(job, upload, now)
         if why_not is not None:
-            await self._fail(event, why_not, timings)
+            await self._fail(order, why_not, timings)
             return None
         timings["begin"] = since(started)
-        return _Begun(Assignment(job, upload, event), (job.deadline_at - now).total_seconds(), timings)
+        return _Begun(Assignment(job, upload, event), order, (job.deadline_at - now).total_seconds(), timings)
 
     async def _do(self, begun: _Begun) -> None:
         """Have the work done, and meanwhile note that the job is under way; then save what came of it."""
@@ -110,17 +122,17 @@ class JobHandler(Handler, Generic[Result]):
         try:
             # lets it begin: whom it asks is then at work while the job's row is written
             await asyncio.sleep(0)
-            if not await self._begin(assignment.job):
+            if not await self._begin(begun.order):
                 return
             left = begun.seconds_left - (time.monotonic() - started)
             done, _ = await asyncio.wait({working}, timeout=max(0.0, left))
             if not done:
-                await self._fail(assignment.event, deadline_exceeded(), timings)
+                await self._fail(begun.order, deadline_exceeded(), timings)
                 return
             try:
                 result = await working
             except (Rejected, Missing) as error:
-                await self._fail(assignment.event, JobError(error.code, error.detail), timings)
+                await self._fail(begun.order, JobError(error.code, error.detail), timings)
                 return
             timings[self._agent.hop] = since(started)
             timings.update({f"{self._agent.hop}.{step}": taken for step, taken in self._agent.steps(result).items()})
@@ -130,21 +142,20 @@ class JobHandler(Handler, Generic[Result]):
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    async def _begin(self, job: Job) -> bool:
+    async def _begin(self, order: _Order) -> bool:
         """Set the job to processing; False if it has ended since it was looked at."""
         async with self._database.transaction() as transaction:
-            locked = await transaction.jobs.lock(job.id)
-            if not _is_open(locked):
+            job = await self._lock(transaction, order)
+            if job is None:
                 return False
-            if locked.status is not JobStatus.PROCESSING:
+            if job.status is not JobStatus.PROCESSING:
                 await transaction.jobs.change(job.id, JobStatus.PROCESSING)
             return True
 
     async def _complete(self, begun: _Begun, result: Result) -> None:
-        event = begun.assignment.event
         started = time.monotonic()
         async with self._database.transaction() as transaction:
-            job = await self._claim(transaction, event)
+            job = await self._claim(transaction, begun.order)
             if job is None:
                 return
             await self._agent.save(transaction, begun.assignment, result)
@@ -152,42 +163,57 @@ class JobHandler(Handler, Generic[Result]):
             begun.timings["commit"] = since(started)
             await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=begun.timings)
 
-    async def _fail(self, event: Event, error: JobError, timings: dict[str, float]) -> None:
+    async def _fail(self, order: _Order, error: JobError, timings: dict[str, float]) -> None:
         logger.info("The job fails: %s", error.code, extra={"code": error.code})
         async with self._database.transaction() as transaction:
-            await self._end_failed(transaction, event, error, timings)
+            await self._end_failed(transaction, order, error, timings)
 
     async def _end_failed(
-        self, transaction: Transaction, event: Event, error: JobError, timings: dict[str, float]
-    ) -> str | None:
-        """End the event's job; its id, or None if it had ended."""
-        job = await self._claim(transaction, event)
-        if job is None:
-            return None
-        await transaction.outbox.add(to_record(job_failed(event, error.code, telemetry.current_traceparent())))
-        await transaction.jobs.change(job.id, JobStatus.FAILED, error=error, timings=timings)
-        return job.id
+        self, transaction: Transaction, order: _Order, error: JobError, timings: dict[str, float]
+    ) -> None:
+        """End the order's job, if it hasn't ended."""
+        job = await self._claim(transaction, order)
+        if job is not None:
+            await end_failed(transaction, job, order.event, error, timings)
 
-    async def _claim(self, transaction: Transaction, event: Event) -> Job | None:
+    async def _claim(self, transaction: Transaction, order: _Order) -> Job | None:
         """Make this transaction the one that deals with the event; None if another did, or the job has ended since."""
-        if not await transaction.inbox.add(self.name, str(event.id)):
+        job = await self._lock(transaction, order)
+        # only after the job's lock: what came too late must leave nothing in the inbox for who comes after a redrive
+        if job is None or not await transaction.inbox.add(self.name, str(order.event.id)):
             return None
-        job = await transaction.jobs.lock(str(event.data.job_id))
-        return None if job is None or job.status.ended else job
+        return job
 
-    def _understood(self, delivery: Delivery) -> Event:
+    async def _lock(self, transaction: Transaction, order: _Order) -> Job | None:
+        """Keep others from changing the order's job; None if there is nothing to do for it (any more)."""
+        job = await transaction.jobs.lock(str(order.event.data.job_id))
+        return job if _is_open(job, order) else None
+
+    def _understood(self, delivery: Delivery) -> _Order:
         event = from_record(delivery.headers, delivery.value)
         if not isinstance(event.data, self._agent.takes):
             raise Rejected("malformed_event", f"The message is a {event.type}, which doesn't belong on {self.topic}.")
-        return event
+        return _Order(event, redrives(delivery.headers))
 
 
-def _is_open(job: Job | None) -> TypeGuard[Job]:
+async def end_failed(
+    transaction: Transaction, job: Job, cause: Event, error: JobError, timings: dict[str, float]
+) -> None:
+    """End a job that is locked and has not ended, and say so; cause is the event that asked for its work."""
+    failed = job_failed(cause, error.code, telemetry.current_traceparent(), job.redrives)
+    await transaction.outbox.add(to_record(failed))
+    await transaction.jobs.change(job.id, JobStatus.FAILED, error=error, timings=timings)
+
+
+def _is_open(job: Job | None, order: _Order) -> TypeGuard[Job]:
     if job is None:
         logger.warning("The job is gone, perhaps erased; nothing to do")
         return False
     if job.status.ended:
         logger.info("The job is %s already; nothing to do", job.status)
+        return False
+    if order.redrive < job.redrives:
+        logger.info("The job was begun again since; nothing to do for what asked for it before")
         return False
     return True
 

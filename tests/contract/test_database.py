@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict, Missing
+from mien_core.model.dead_letters import DeadLetter, Selection
 from mien_core.model.platform import (
-    DeadLetter,
     JobError,
     JobKind,
     JobStatus,
@@ -24,7 +25,7 @@ from mien_core.model.platform import (
 from mien_core.model.serving import PhotoFacts
 from mien_core.ports import Channel, Database
 from mien_core.settings import PostgresSettings
-from tests.makers import new_analysis, new_job, new_upload, record
+from tests.makers import new_analysis, new_dead_letter, new_job, new_upload, record
 
 
 class BrokenOffError(Exception):
@@ -321,15 +322,16 @@ async def test_a_delayed_record_waits(database: Database) -> None:
         await transaction.outbox.add(record(), delay_seconds=3600)
     async with database.transaction() as transaction:
         assert await transaction.outbox.due(10) == []
+        assert await transaction.outbox.due_count() == 0
         assert await transaction.outbox.oldest_due_seconds() == 0.0
         await transaction.outbox.add(record())
     async with database.transaction() as transaction:
-        assert len(await transaction.outbox.due(10)) == 1
+        assert len(await transaction.outbox.due(10)) == await transaction.outbox.due_count() == 1
         assert await transaction.outbox.oldest_due_seconds() > 0.0
 
 
 async def test_the_inbox_takes_an_event_once_per_handler(database: Database) -> None:
-    """The second claim of the same event by the same handler is refused; another handler has its own."""
+    """The second claim of an event by the same handler is refused, unless it was forgotten; another has its own."""
     async with database.transaction() as transaction:
         assert await transaction.inbox.add("one", "event")
         assert await transaction.inbox.add("two", "event")
@@ -337,6 +339,11 @@ async def test_the_inbox_takes_an_event_once_per_handler(database: Database) -> 
         assert not await transaction.inbox.add("one", "event")
         assert await transaction.inbox.has("one", "event")
         assert not await transaction.inbox.has("one", "other")
+        await transaction.inbox.forget("one", "event")
+        await transaction.inbox.forget("one", "other")
+    async with database.transaction() as transaction:
+        assert await transaction.inbox.has("two", "event")
+        assert await transaction.inbox.add("one", "event")
 
 
 async def test_of_two_at_once_the_inbox_lets_one_through(database: Database) -> None:
@@ -351,12 +358,114 @@ async def test_of_two_at_once_the_inbox_lets_one_through(database: Database) -> 
 
 async def test_a_dead_letter_is_kept_once(database: Database) -> None:
     """The same message that dies again, after a redelivery, is still one letter."""
-    letter = DeadLetter("handler", "topic", 3, 42, "malformed_event", b"\xff\x00", (("header", b"\xfe"),))
+    letter = new_dead_letter()
     for _ in range(2):
         async with database.transaction() as transaction:
             await transaction.dead_letters.add(letter)
     async with database.transaction() as transaction:
         assert await transaction.dead_letters.count() == 1
+
+
+async def test_a_dead_letter_comes_back_to_the_byte(database: Database) -> None:
+    """Whatever its bytes are: the key, the value, the headers, and all that is known of it."""
+    _, job_id = await _job(database)
+    letter = new_dead_letter(key=b"\xfe", value=b"\xff\x00", headers=(("a", b"\xfe"), ("a", b"")), job_id=job_id)
+    async with database.transaction() as transaction:
+        await transaction.dead_letters.add(letter)
+    async with database.transaction() as transaction:
+        [read] = await transaction.dead_letters.select()
+        assert read == DeadLetter(**asdict(letter), id=read.id, created_at=read.created_at)
+        assert abs((await transaction.now() - read.created_at).total_seconds()) < 60
+        assert await transaction.dead_letters.lock(read.id) == read
+
+
+async def test_dead_letters_are_selected_by_every_criterion(database: Database) -> None:
+    """Oldest first, at most as many as asked for; criteria add up, and what can't be an id finds nothing."""
+    _, job_id = await _job(database)
+    async with database.transaction() as transaction:
+        await transaction.dead_letters.add(new_dead_letter(offset=1, handler="one", job_id=job_id))
+        await transaction.dead_letters.add(new_dead_letter(offset=2, handler="one", code="internal_error"))
+        await transaction.dead_letters.add(new_dead_letter(offset=3, handler="two", topic="other"))
+
+    async def offsets(limit: int | None = None, **criteria: Any) -> list[int]:
+        async with database.reading() as reading:
+            selection = Selection(**criteria)
+            found = await reading.dead_letters.select(selection, limit)
+            assert await reading.dead_letters.ids(selection, limit) == [letter.id for letter in found]
+            assert limit is not None or await reading.dead_letters.count(selection) == len(found)
+        return [letter.offset for letter in found]
+
+    assert await offsets() == [1, 2, 3]
+    assert await offsets(limit=2) == [1, 2]
+    assert await offsets(handler="one") == [1, 2]
+    assert await offsets(handler="one", code="internal_error") == [2]
+    assert await offsets(topic="other") == [3]
+    assert await offsets(job_id=job_id) == [1]
+    assert await offsets(job_id="not-an-id") == []
+    assert await offsets(older_than_seconds=0.0) == [1, 2, 3]
+    assert await offsets(older_than_seconds=3600.0) == []
+    assert await offsets(ids=()) == []
+    async with database.reading() as reading:
+        newest = (await reading.dead_letters.ids())[-1]
+    assert await offsets(ids=(newest, newest + 1)) == [3]
+
+
+async def test_a_dead_letter_is_taken_once(database: Database) -> None:
+    """Of twenty who lock and remove it at the same moment exactly one gets it."""
+    async with database.transaction() as transaction:
+        await transaction.dead_letters.add(new_dead_letter())
+        [letter_id] = await transaction.dead_letters.ids()
+
+    async def take() -> bool:
+        async with database.transaction() as transaction:
+            taken = await transaction.dead_letters.lock(letter_id)
+            await transaction.dead_letters.remove(letter_id)
+            return taken is not None
+
+    assert sum(await asyncio.gather(*(take() for _ in range(20)))) == 1
+
+
+async def test_backlogs_tell_how_many_and_since_when(database: Database) -> None:
+    """By handler; who has none is not among them."""
+    async with database.transaction() as transaction:
+        assert await transaction.dead_letters.backlogs() == {}
+        for offset in range(3):
+            await transaction.dead_letters.add(new_dead_letter(handler="one", offset=offset))
+        await transaction.dead_letters.add(new_dead_letter(handler="two"))
+    async with database.transaction() as transaction:
+        backlogs = await transaction.dead_letters.backlogs()
+    assert {handler: backlog.count for handler, backlog in backlogs.items()} == {"one": 3, "two": 1}
+    assert all(0 <= backlog.oldest_seconds < 60 for backlog in backlogs.values())
+
+
+async def test_a_failed_job_can_begin_again(database: Database) -> None:
+    """As created, without its error and timings, with another deadline; its history goes on and it is counted."""
+    _, job_id = await _job(database)
+    error = JobError("internal_error", "It failed.")
+    async with database.transaction() as transaction:
+        failed = await transaction.jobs.change(job_id, JobStatus.FAILED, error=error, timings={"work": 1.0})
+    async with database.transaction() as transaction:
+        reopened = await transaction.jobs.reopen(job_id, 3600)
+        assert await transaction.jobs.get(job_id) == reopened
+        assert (reopened.status, reopened.error, reopened.timings) == (JobStatus.CREATED, None, {})
+        assert (failed.redrives, reopened.redrives) == (0, 1)
+        assert 3500 < (reopened.deadline_at - reopened.updated_at).total_seconds() < 3700
+        await transaction.jobs.change(job_id, JobStatus.COMPLETED)
+        steps = [step.status for step in await transaction.jobs.events(job_id)]
+    assert steps == [JobStatus.CREATED, JobStatus.FAILED, JobStatus.CREATED, JobStatus.COMPLETED]
+
+
+@pytest.mark.parametrize("end", [JobStatus.COMPLETED, JobStatus.CANCELLED])
+async def test_no_other_end_can_be_taken_back(database: Database, end: JobStatus) -> None:
+    """What has its result, or what nobody wants any more, is a conflict; what is gone is missing."""
+    _, job_id = await _job(database)
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(job_id, end)
+    async with database.transaction() as transaction:
+        with pytest.raises(Conflict, match="job_already_ended"):
+            await transaction.jobs.reopen(job_id, 60)
+        with pytest.raises(Missing, match="job_not_found"):
+            await transaction.jobs.reopen(str(uuid4()), 60)
 
 
 async def test_api_keys_are_found_by_hash_and_revoked_once(database: Database) -> None:

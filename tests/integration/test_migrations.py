@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
@@ -71,6 +72,49 @@ def test_skin_comes_and_goes_around_rows_that_are_there(empty_database: str) -> 
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT user_id, photo->>'width' FROM analyses").fetchall() == [("anna", "640")]
     migrations.upgrade(empty_database)
+
+
+ROWS_OF_0002 = """
+    UPDATE uploads SET state = 'received';
+    INSERT INTO dead_letters (handler, topic, partition, record_offset, reason, value, headers)
+    SELECT 'analyse-face', 't', 0, 1, 'internal_error: KeyError: oops', convert_to('{"job_id":"' || id || '"}', 'UTF8'),
+           '[]' FROM jobs;
+    INSERT INTO dead_letters (handler, topic, partition, record_offset, reason, value, headers)
+    VALUES ('analyse-face', 't', 0, 2, 'malformed', '\\xff00', '[]');
+"""
+
+
+def test_dead_letters_and_photos_from_before_have_what_newer_ones_have(empty_database: str) -> None:
+    """A letter's reason becomes code and detail and its job is found; a photo that came is kept for a week."""
+    migrations.upgrade(empty_database, "0002")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(ROWS_OF_0001)
+        connection.execute(ROWS_OF_0002)
+    migrations.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        letters = connection.execute(
+            "SELECT code, detail, attempts, job_id = (SELECT id FROM jobs) FROM dead_letters ORDER BY id"
+        ).fetchall()
+        kept = connection.execute("SELECT expires_at - created_at FROM uploads").fetchall()
+    assert letters == [("internal_error", "KeyError: oops", 1, True), ("malformed", "", 1, None)]
+    assert kept == [(timedelta(days=7),)]
+    migrations.downgrade(empty_database, "0002")
+    with psycopg.connect(empty_database) as connection:
+        reasons = connection.execute("SELECT reason FROM dead_letters ORDER BY id").fetchall()
+    assert reasons == [("internal_error: KeyError: oops",), ("malformed: ",)]
+
+
+def test_an_erasure_takes_a_jobs_dead_letters_with_it(fresh_database: str) -> None:
+    """With the upload goes the job, and with the job what its messages became; other letters stay."""
+    with psycopg.connect(fresh_database) as connection:
+        connection.execute(ROWS_OF_0001)
+        connection.execute(
+            "INSERT INTO dead_letters (handler, topic, partition, record_offset, key, value, headers, code, detail,"
+            " attempts, job_id) SELECT 'h', 't', 0, n, '', '', '[]', 'c', 'd', 1, CASE n WHEN 1 THEN jobs.id END"
+            " FROM jobs, generate_series(1, 2) AS n"
+        )
+        connection.execute("DELETE FROM uploads")
+        assert connection.execute("SELECT record_offset FROM dead_letters").fetchall() == [(2,)]
 
 
 def test_the_same_pixels_are_found_by_an_index(empty_database: str) -> None:

@@ -1,7 +1,7 @@
 """The nouns of the platform: whose photo it is, the work on it, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol, TypeVar
@@ -143,7 +143,11 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work and its state; timings are milliseconds by hop, in the order in which they happened."""
+    """One piece of work and its state.
+
+    timings are milliseconds by hop, in the order in which they happened. redrives counts how often people had it begun
+    again after it had failed.
+    """
 
     id: str
     tenant: str
@@ -156,6 +160,7 @@ class Job:
     created_at: datetime
     updated_at: datetime
     deadline_at: datetime
+    redrives: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +237,3 @@ class ApiKey(NewApiKey):
 
     created_at: datetime
     revoked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that no handler could take: its bytes, where it came from and why."""
-
-    handler: str
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = field(default=())

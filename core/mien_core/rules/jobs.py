@@ -1,7 +1,7 @@
 """What may happen to a job."""
 
 from mien_core.errors import Conflict
-from mien_core.model.platform import Job
+from mien_core.model.platform import Job, JobStatus
 
 
 def check_not_ended(job: Job) -> None:
@@ -12,3 +12,13 @@ def check_not_ended(job: Job) -> None:
     """
     if job.status.ended:
         raise Conflict("job_already_ended", f"The job is {job.status} already; that doesn't change any more.")
+
+
+def check_reopening(job: Job) -> None:
+    """Refuse to have a job begin again that has its result, or that nobody wants any more.
+
+    Raises:
+        Conflict: job_already_ended.
+    """
+    if job.status in {JobStatus.COMPLETED, JobStatus.CANCELLED}:
+        raise Conflict("job_already_ended", f"The job is {job.status}, so there is nothing to do again.")

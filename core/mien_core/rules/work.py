@@ -1,8 +1,10 @@
-"""Whether work on a job may begin."""
+"""Whether work on a job may begin, and begin again."""
 
 from datetime import datetime
 
+from mien_core.errors import Conflict
 from mien_core.model.platform import Job, JobError, Upload
+from mien_core.rules.jobs import check_reopening
 
 
 def refusal(job: Job, upload: Upload, now: datetime) -> JobError | None:
@@ -23,3 +25,21 @@ def refusal(job: Job, upload: Upload, now: datetime) -> JobError | None:
 def deadline_exceeded() -> JobError:
     """What a job fails with that wasn't done in time."""
     return JobError("deadline_exceeded", "It could not be done in time. Upload the photo again later.")
+
+
+def check_redrive(job: Job | None, upload: Upload | None, now: datetime) -> None:
+    """Refuse to have a job begin again that could not be done any more.
+
+    Args:
+        job: None if it is gone.
+        upload: the job's, None if it is gone.
+        now: by the clock that wrote the rows.
+
+    Raises:
+        Conflict: job_erased, job_already_ended or photo_expired.
+    """
+    if job is None or upload is None:
+        raise Conflict("job_erased", "The job and its photo are gone. Drop the letter.")
+    check_reopening(job)
+    if now >= upload.expires_at:
+        raise Conflict("photo_expired", "The photo is no longer kept, so there is nothing to work on. Drop the letter.")

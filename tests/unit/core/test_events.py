@@ -57,6 +57,13 @@ def test_the_same_cause_has_the_same_id() -> None:
     assert face_analysed(first, "a").id != job_failed(first, "no_face").id
 
 
+def test_a_job_that_fails_again_after_a_redrive_says_so_anew() -> None:
+    """Another time is another fact with its own id; a repeat of the same time is not."""
+    ids = [job_failed(RECEIVED, "no_face", redrives=times).id for times in (0, 0, 1, 1, 2)]
+    assert ids[0] == ids[1] != ids[2] == ids[3] != ids[4] != ids[0]
+    assert ids[0] == job_failed(RECEIVED, "no_face").id
+
+
 def test_what_follows_keeps_the_trace_of_its_cause() -> None:
     """One photo, one trace, unless the new event names a span of its own."""
     assert face_analysed(RECEIVED, "a").traceparent == TRACEPARENT

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from mien_core.adapters.memory.database import MemoryDatabase
+from mien_core.errors import Conflict
 from mien_core.intake import DEADLINE_SECONDS
-from mien_core.model.platform import Job, Upload
+from mien_core.model.platform import Job, JobStatus, Upload
 from mien_core.rules.retries import ATTEMPTS, LONGEST_DELAYS_SECONDS, delay_after
-from mien_core.rules.work import refusal
+from mien_core.rules.work import check_redrive, refusal
 from tests.makers import new_job, new_upload
 
 
@@ -57,3 +58,23 @@ async def test_work_may_begin_as_long_as_the_photo_is_kept(rows: tuple[Job, Uplo
     refused = refusal(job, upload, upload.expires_at)
     assert refused is not None
     assert refused.code == "photo_expired"
+
+
+async def test_a_job_that_failed_may_begin_again_as_long_as_its_photo_is_kept(rows: tuple[Job, Upload]) -> None:
+    """Also after its deadline, which it gets anew; not once the photo is expired or erased."""
+    job, upload = rows
+    failed = replace(job, status=JobStatus.FAILED, deadline_at=job.created_at)
+    check_redrive(failed, upload, upload.expires_at - timedelta(microseconds=1))
+    with pytest.raises(Conflict, match="photo_expired"):
+        check_redrive(failed, upload, upload.expires_at)
+    for gone in [(None, upload), (failed, None)]:
+        with pytest.raises(Conflict, match="job_erased"):
+            check_redrive(*gone, job.created_at)
+
+
+@pytest.mark.parametrize("end", [JobStatus.COMPLETED, JobStatus.CANCELLED])
+async def test_a_job_that_has_its_result_or_is_unwanted_may_not(rows: tuple[Job, Upload], end: JobStatus) -> None:
+    """Nobody's result is made twice, nobody's cancellation taken back."""
+    job, upload = rows
+    with pytest.raises(Conflict, match="job_already_ended"):
+        check_redrive(replace(job, status=end), upload, job.created_at)

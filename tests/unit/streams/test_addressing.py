@@ -26,11 +26,13 @@ def test_attempts_count_up_and_keep_the_events_own_headers() -> None:
 
 def test_a_redrive_begins_with_the_first_attempt_and_is_counted() -> None:
     """A message that is sent again twice says so, and its retries say it, too."""
-    once = redriven(next_attempt(delivered(record()), "one").headers, "one")
-    twice = redriven(once, "one")
+    once = redriven(next_attempt(delivered(record()), "one").headers, 1, "one")
+    twice = redriven(once, 2, "one")
     assert (attempt(once), redrives(once), redrives(twice)) == (1, 1, 2)
-    assert is_for(once, "one")
-    assert not is_for(once, "two")
+    for headers in (once, redriven(once, 2)):
+        assert is_for(headers, "one")
+        assert not is_for(headers, "two")
+    assert is_for(redriven((), 1), "two")
 
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"x", b"1e9", b"\xff", b"99999999999999999999"])

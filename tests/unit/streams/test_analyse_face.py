@@ -12,6 +12,8 @@ from mien_core.errors import MienError, Missing, Rejected, Unavailable
 from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
 from mien_core.model.platform import JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_streams.addressing import redriven
+from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import NAME, Analysed, AnalyseFace
 from mien_streams.job_handler import JobHandler
@@ -383,7 +385,64 @@ async def test_a_bug_fails_the_job_and_keeps_the_message() -> None:
     assert "oops" not in ended.error.detail
     [letter] = database.state.dead_letters.values()
     assert (letter.value, letter.headers, letter.offset) == (delivery.value, delivery.headers, delivery.offset)
-    assert "ZeroDivisionError: oops" in letter.reason
+    assert (letter.code, letter.detail, letter.job_id) == ("internal_error", "ZeroDivisionError: oops", begun.id)
+
+
+async def _begun_again(database: MemoryDatabase, delivery: Delivery) -> Delivery:
+    """Have the delivery's job begin again, as a redrive does; the delivery by which it comes."""
+    event = from_record(delivery.headers, delivery.value)
+    async with database.transaction() as transaction:
+        await transaction.jobs.reopen(str(event.data.job_id), 600)
+        await transaction.inbox.forget(NAME, str(event.id))
+        await transaction.outbox.remove([row.id for row in await transaction.outbox.due(100)])
+    return replace(delivery, headers=redriven(delivery.headers, 1, NAME))
+
+
+async def test_a_job_that_began_again_is_done_by_the_newer_order_only() -> None:
+    """What still comes from the time before asks nobody, changes nothing, and doesn't swallow the newer order."""
+    database, serving = MemoryDatabase(), ScriptedServing([ZeroDivisionError()])
+    begun, old = await started(database)
+    edge = Edge(database, analyse_face(database, serving))
+    await edge.process(old)
+    new = await _begun_again(database, old)
+    await edge.process(old)
+    assert (len(serving.requests), (await job(database, begun.id)).status) == (1, JobStatus.CREATED)
+    await edge.process(new)
+    assert (len(serving.requests), (await job(database, begun.id)).status) == (2, JobStatus.COMPLETED)
+
+
+async def test_work_from_before_a_redrive_saves_nothing() -> None:
+    """Neither its result nor its failure reaches the job that was begun again meanwhile; the newer order does."""
+    for verdict in (None, Rejected("no_face", "There is no face."), ZeroDivisionError()):
+        database = MemoryDatabase()
+        begun, delivery = await started(database)
+        orders: list[Delivery] = []
+
+        class Overtaken(ScriptedServing):
+            async def analyse(self, request: FaceRequest) -> FaceAnswer:
+                if not orders:  # noqa: B023 - the class lives as long as this turn
+                    orders.append(await _begun_again(database, delivery))  # noqa: B023 - likewise
+                return await super().analyse(request)
+
+        serving = Overtaken([verdict] if verdict else [])
+        edge = Edge(database, analyse_face(database, serving))
+        await edge.process(delivery)
+        assert ((await job(database, begun.id)).status, database.state.inbox) == (JobStatus.CREATED, set())
+        await edge.process(orders[0])
+        assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+        assert [type(event.data) for event in await emitted(database)] == [FaceAnalysed]
+
+
+async def test_a_job_that_fails_again_says_so_with_another_id() -> None:
+    """Whoever recognises repeats by their ids hears of both failures."""
+    database, serving = MemoryDatabase(), ScriptedServing([Rejected("no_face", "There is none.")] * 2)
+    _, delivery = await started(database)
+    handler = analyse_face(database, serving)
+    await handler.handle(delivery)
+    [first] = await emitted(database)
+    await handler.handle(await _begun_again(database, delivery))
+    [second] = await emitted(database)
+    assert (type(second.data), second.id != first.id) == (JobFailed, True)
 
 
 async def test_another_fact_on_the_topic_is_malformed() -> None:

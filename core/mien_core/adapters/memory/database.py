@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
     MemoryAuditLog,
-    MemoryDeadLetters,
     MemoryInbox,
     MemoryJobs,
     MemoryOutbox,

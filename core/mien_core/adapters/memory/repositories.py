@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from mien_core.errors import Missing
+from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.platform import (
     Analysis,
     ApiKey,
-    DeadLetter,
     Job,
     JobError,
     JobEvent,
@@ -25,7 +25,7 @@ from mien_core.model.platform import (
     UploadState,
 )
 from mien_core.ports import Channel, OutboxRow, Record
-from mien_core.rules.jobs import check_not_ended
+from mien_core.rules.jobs import check_not_ended, check_reopening
 
 
 @dataclass
@@ -40,7 +40,8 @@ class State:
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)
-    dead_letters: dict[tuple[str, str, int, int], DeadLetter] = field(default_factory=dict)
+    dead_letters: dict[int, DeadLetter] = field(default_factory=dict)
+    dead_letter_id: int = 0
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     audit_log: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -101,6 +102,7 @@ class MemoryJobs:
             created_at=now,
             updated_at=now,
             deadline_at=now + timedelta(seconds=job.deadline_seconds),
+            redrives=0,
         )
         self._write(created)
         return created, True
@@ -135,6 +137,25 @@ class MemoryJobs:
         changed = replace(job, status=status, error=error, timings=merged, updated_at=_now())
         self._write(changed)
         return changed
+
+    async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
+        """See ports.Jobs."""
+        job = self._state.jobs.get(job_id)
+        if job is None:
+            raise Missing("job_not_found", "There is no such job.")
+        check_reopening(job)
+        now = _now()
+        reopened = replace(
+            job,
+            status=JobStatus.CREATED,
+            error=None,
+            timings={},
+            updated_at=now,
+            deadline_at=now + timedelta(seconds=deadline_seconds),
+            redrives=job.redrives + 1,
+        )
+        self._write(reopened)
+        return reopened
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
@@ -221,6 +242,10 @@ class MemoryOutbox:
         for row_id in row_ids:
             self._state.outbox.pop(row_id, None)
 
+    async def due_count(self) -> int:
+        """See ports.Outbox."""
+        return len(await self.due(len(self._state.outbox)))
+
     async def oldest_due_seconds(self) -> float:
         """See ports.Outbox."""
         now = _now()
@@ -245,21 +270,9 @@ class MemoryInbox:
         """See ports.Inbox."""
         return (handler, event_id) in self._state.inbox
 
-
-class MemoryDeadLetters:
-    """Meets ports.DeadLetters."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    async def add(self, letter: DeadLetter) -> None:
-        """See ports.DeadLetters."""
-        place = (letter.handler, letter.topic, letter.partition, letter.offset)
-        self._state.dead_letters.setdefault(place, letter)
-
-    async def count(self) -> int:
-        """See ports.DeadLetters."""
-        return len(self._state.dead_letters)
+    async def forget(self, handler: str, event_id: str) -> None:
+        """See ports.Inbox."""
+        self._state.inbox.discard((handler, event_id))
 
 
 class MemoryApiKeys:

@@ -13,8 +13,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
+from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.jobs import PostgresJobs
-from mien_core.adapters.postgres.messages import PostgresDeadLetters, PostgresInbox, PostgresOutbox
+from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.translation import translated

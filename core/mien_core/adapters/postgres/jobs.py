@@ -10,7 +10,22 @@ from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Missing
 from mien_core.model.platform import Job, JobError, JobEvent, JobKind, JobStatus, NewJob
 from mien_core.ports import Channel
-from mien_core.rules.jobs import check_not_ended
+from mien_core.rules.jobs import check_not_ended, check_reopening
+
+_STEP = """
+    WITH changed AS (UPDATE jobs SET {} WHERE id = %s RETURNING *), step AS (
+        INSERT INTO job_events (job_id, seq, status)
+        SELECT id, (SELECT count(*) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
+    )
+    SELECT * FROM changed
+"""
+_CHANGE = _STEP.format("status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()")
+_REOPEN = _STEP.format(
+    """
+    status = 'created', error_code = NULL, error_detail = NULL, timings = '{}', updated_at = clock_timestamp(),
+    deadline_at = clock_timestamp() + make_interval(secs => %s), redrives = redrives + 1
+    """
+)
 
 
 class PostgresJobs:
@@ -69,35 +84,24 @@ class PostgresJobs:
         timings: Mapping[str, float] | None = None,
     ) -> Job:
         """See ports.Jobs."""
-        # Locked in a statement of its own: the next one then sees every event that others wrote before.
-        job = self._locked.get(job_id) or await self.lock(job_id)
-        if job is None:
-            raise Missing("job_not_found", "There is no such job.")
+        job = await self._own(job_id)
         check_not_ended(job)
-        changed = await self._one(
-            """
-            WITH changed AS (
-                UPDATE jobs
-                SET status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()
-                WHERE id = %s
-                RETURNING *
-            ), step AS (
-                INSERT INTO job_events (job_id, seq, status)
-                SELECT id, (SELECT count(*) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
-            )
-            SELECT * FROM changed
-            """,
+        changed = await self._step(
+            _CHANGE,
             status,
             error.code if error else None,
             error.detail if error else None,
             Json({**job.timings, **(timings or {})}),
             as_uuid(job_id),
         )
-        assert changed is not None  # noqa: S101 - the row is locked above
-        self._locked[job_id] = changed
         if status.ended:
             self._signals.append((Channel.JOB_ENDS, job_id))
         return changed
+
+    async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
+        """See ports.Jobs."""
+        check_reopening(await self._own(job_id))
+        return await self._step(_REOPEN, deadline_seconds, as_uuid(job_id))
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
@@ -108,6 +112,19 @@ class PostgresJobs:
             JobEvent(job_id=job_id, seq=row["seq"], status=JobStatus(row["status"]), at=row["at"])
             async for row in cursor
         ]
+
+    async def _own(self, job_id: str) -> Job:
+        # Locked in a statement of its own: the next one then sees every event that others wrote before.
+        job = self._locked.get(job_id) or await self.lock(job_id)
+        if job is None:
+            raise Missing("job_not_found", "There is no such job.")
+        return job
+
+    async def _step(self, statement: Any, *parameters: object) -> Job:
+        changed = await self._one(statement, *parameters)
+        assert changed is not None  # noqa: S101 - the row is locked by _own
+        self._locked[changed.id] = changed
+        return changed
 
     async def _one(self, statement: Any, *parameters: object) -> Job | None:
         row = await (await self._connection.execute(statement, parameters)).fetchone()
@@ -128,4 +145,5 @@ def _job(row: dict[str, Any]) -> Job:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deadline_at=row["deadline_at"],
+        redrives=row["redrives"],
     )

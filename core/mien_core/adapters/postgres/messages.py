@@ -1,4 +1,4 @@
-"""The outbox, inbox and dead_letters tables: what keeps Kafka and the database of one mind."""
+"""The outbox and inbox tables: what keeps Kafka and the database of one mind."""
 
 import base64
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
-from mien_core.model.platform import DeadLetter
 from mien_core.ports import Channel, OutboxRow, Record
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -27,7 +26,7 @@ class PostgresOutbox:
             INSERT INTO outbox (topic, key, value, headers, available_at)
             VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))
             """,
-            (record.topic, record.key, record.value, Json(_encoded(record.headers)), delay_seconds),
+            (record.topic, record.key, record.value, Json(encoded(record.headers)), delay_seconds),
         )
         self._signals.append((Channel.OUTBOX, ""))
 
@@ -39,7 +38,7 @@ class PostgresOutbox:
         return [
             OutboxRow(
                 id=row["id"],
-                record=Record(row["topic"], row["key"], row["value"], _decoded(row["headers"])),
+                record=Record(row["topic"], row["key"], row["value"], decoded(row["headers"])),
                 created_at=row["created_at"],
             )
             async for row in cursor
@@ -48,6 +47,14 @@ class PostgresOutbox:
     async def remove(self, row_ids: Sequence[int]) -> None:
         """See ports.Outbox."""
         await self._connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (list(row_ids),))
+
+    async def due_count(self) -> int:
+        """See ports.Outbox."""
+        cursor = await self._connection.execute(
+            "SELECT count(*) AS due FROM outbox WHERE available_at <= clock_timestamp()"
+        )
+        row = await cursor.fetchone()
+        return int(row["due"]) if row else 0
 
     async def oldest_due_seconds(self) -> float:
         """See ports.Outbox."""
@@ -81,42 +88,16 @@ class PostgresInbox:
         )
         return await cursor.fetchone() is not None
 
-
-class PostgresDeadLetters:
-    """Meets ports.DeadLetters."""
-
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
-
-    async def add(self, letter: DeadLetter) -> None:
-        """See ports.DeadLetters."""
-        await self._connection.execute(
-            """
-            INSERT INTO dead_letters (handler, topic, partition, record_offset, reason, value, headers)
-            VALUES (%s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (handler, topic, partition, record_offset) DO NOTHING
-            """,
-            (
-                letter.handler,
-                letter.topic,
-                letter.partition,
-                letter.offset,
-                letter.reason,
-                letter.value,
-                Json(_encoded(letter.headers)),
-            ),
-        )
-
-    async def count(self) -> int:
-        """See ports.DeadLetters."""
-        row = await (await self._connection.execute("SELECT count(*) AS letters FROM dead_letters")).fetchone()
-        return int(row["letters"]) if row else 0
+    async def forget(self, handler: str, event_id: str) -> None:
+        """See ports.Inbox."""
+        await self._connection.execute("DELETE FROM inbox WHERE handler = %s AND event_id = %s", (handler, event_id))
 
 
-def _encoded(headers: Headers) -> list[list[str]]:
-    # base64, because a header's bytes need not be text: a malformed message has to survive as it came
+def encoded(headers: Headers) -> list[list[str]]:
+    """Headers for JSON: in base64, since their bytes need not be text, and a malformed message must survive."""
     return [[name, base64.b64encode(value).decode("ascii")] for name, value in headers]
 
 
-def _decoded(headers: list[list[str]]) -> Headers:
+def decoded(headers: list[list[str]]) -> Headers:
+    """Headers as they were before encoded."""
     return tuple((name, base64.b64decode(value)) for name, value in headers)
