@@ -106,6 +106,8 @@ class EventPublisher(Protocol):
 
         Raises:
             Unavailable: broker_unavailable; some of the records may have been published.
+            Rejected: record_refused; one of the records can't be published, now or later: it is too large or its
+                topic doesn't exist. Some of the others may have been published.
         """
 
 

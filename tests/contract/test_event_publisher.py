@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
 from mien_core.adapters.memory.events import MemoryEventPublisher
-from mien_core.errors import Unavailable
+from mien_core.errors import Rejected, Unavailable
 from mien_core.ports import EventPublisher, Record
 from mien_core.settings import KafkaSettings
 
@@ -19,10 +19,12 @@ PARTITIONS = 3
 
 @dataclass(frozen=True)
 class Broker:
-    """A publisher, an existing topic, a way to read it back (one list a partition), and a publisher that is cut off."""
+    """A publisher, a topic that exists and one that doesn't, how to read it back, and a publisher that is cut off."""
 
     publisher: EventPublisher
     topic: str
+    missing_topic: str
+    # one list a partition
     read: Callable[[], Awaitable[list[list[Record]]]]
     unreachable: EventPublisher
 
@@ -31,11 +33,12 @@ class Broker:
 async def memory_broker() -> AsyncIterator[Broker]:
     publisher, unreachable = MemoryEventPublisher(), MemoryEventPublisher()
     unreachable.available = False
+    publisher.missing = {"missing"}
 
     async def read() -> list[list[Record]]:
         return [list(publisher.records)]
 
-    yield Broker(publisher, "contract", read, unreachable)
+    yield Broker(publisher, "contract", "missing", read, unreachable)
 
 
 @asynccontextmanager
@@ -52,7 +55,7 @@ async def kafka_broker(brokers: str) -> AsyncIterator[Broker]:
         # a port on which nothing listens
         nowhere = KafkaSettings(brokers="127.0.0.1:1")
         unreachable = await stack.enter_async_context(KafkaEventPublisher(nowhere))
-        yield Broker(publisher, topic, read, unreachable)
+        yield Broker(publisher, topic, f"missing-{uuid4().hex}", read, unreachable)
 
 
 async def _records(brokers: str, topic: str, partition: int) -> list[Record]:
@@ -120,3 +123,33 @@ async def test_a_broker_that_is_away_is_unavailable(broker: Broker) -> None:
         with pytest.raises(Unavailable) as caught:
             await broker.unreachable.publish([_record(broker, "key", "value")])
         assert caught.value.code == "broker_unavailable"
+
+
+async def test_a_record_that_is_too_large_is_refused(broker: Broker) -> None:
+    """Alone or among others, again and again; what comes after it is published."""
+    small, large = _record(broker, "key", "small"), _record(broker, "key", "x" * 1_100_000)
+    for records in ([large], [small, large]):
+        with pytest.raises(Rejected, match="record_refused"):
+            await broker.publisher.publish(records)
+    last = _record(broker, "key", "last")
+    await broker.publisher.publish([last])
+    assert [found for partition in await broker.read() for found in partition][-1] == last
+
+
+async def test_a_record_without_a_topic_is_refused(broker: Broker) -> None:
+    """A topic that nobody created isn't waited for for ever, and holds up no other topic's records."""
+    lost = replace(_record(broker, "key", "value"), topic=broker.missing_topic)
+    for _ in range(2):
+        with pytest.raises(Rejected, match="record_refused"):
+            await broker.publisher.publish([lost])
+    await broker.publisher.publish([_record(broker, "key", "last")])
+    assert [found.value for partition in await broker.read() for found in partition] == [b"last"]
+
+
+@pytest.mark.parametrize("topic", ["not/a/topic", "x" * 300])
+async def test_a_topic_that_cannot_be_is_refused(broker: Broker, topic: str) -> None:
+    """As one that isn't there."""
+    if isinstance(broker.publisher, MemoryEventPublisher):
+        broker.publisher.missing.add(topic)
+    with pytest.raises(Rejected, match="record_refused"):
+        await broker.publisher.publish([replace(_record(broker, "key", "value"), topic=topic)])

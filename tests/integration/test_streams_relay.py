@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
 from mien_core.adapters.memory.events import MemoryEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.ports import Record
-from mien_core.settings import PostgresSettings
+from mien_core.ports import EventPublisher, Record
+from mien_core.settings import KafkaSettings, PostgresSettings
 from mien_streams.relay import Relay
 from tests.makers import record
 
@@ -38,7 +41,7 @@ async def database(fresh_database: str) -> AsyncIterator[PostgresDatabase]:
 
 
 @asynccontextmanager
-async def relaying(url: str, publisher: MemoryEventPublisher) -> AsyncIterator[Relay]:
+async def relaying(url: str, publisher: EventPublisher) -> AsyncIterator[Relay]:
     """A relay with connections of its own, as another process has them."""
     async with PostgresDatabase(PostgresSettings.model_validate({"url": url})) as database:
         relay = Relay(database, publisher)
@@ -103,3 +106,42 @@ async def test_a_leader_whose_connection_is_cut_steps_down(fresh_database: str, 
                     await asyncio.sleep(0.05)
         assert len(now) == 1
     assert set(numbers(one)) | set(numbers(two)) == set(range(150))
+
+
+async def test_what_kafka_refuses_becomes_a_dead_letter(
+    fresh_database: str, database: PostgresDatabase, kafka_server: str
+) -> None:
+    """A record for a topic that nobody created and one too large: all others are published, and it goes on."""
+    settings = KafkaSettings(brokers=kafka_server, partitions=1)
+    topic, missing = f"relayed-{uuid4().hex}", f"missing-{uuid4().hex}"
+    await ensure_topics(settings, [topic])
+    refused = [Record(missing, b"k", b"lost", ()), Record(topic, b"k", b"x" * 1_100_000, ())]
+    async with database.transaction() as transaction:
+        for each in [Record(topic, b"k", b"1", ()), *refused, Record(topic, b"k", b"2", ())]:
+            await transaction.outbox.add(each)
+    async with KafkaEventPublisher(settings) as publisher, relaying(fresh_database, publisher):
+        await until_empty(database)
+        async with database.transaction() as transaction:
+            await transaction.outbox.add(Record(topic, b"k", b"3", ()))
+        await until_empty(database)
+    assert list(dict.fromkeys(await _values_on(kafka_server, topic))) == [b"1", b"2", b"3"]
+    async with database.reading() as reading:
+        letters = await reading.dead_letters.select()
+    kept = [(letter.handler, letter.code, letter.topic, letter.value) for letter in letters]
+    assert kept == [("relay", "record_refused", each.topic, each.value) for each in refused]
+
+
+async def _values_on(brokers: str, topic: str) -> list[bytes]:
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=brokers, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, 0)
+        end = (await consumer.end_offsets([place]))[place]
+        found = []
+        while await consumer.position(place) < end:
+            found.append((await consumer.getone()).value)
+        return found
+    finally:
+        await consumer.stop()

@@ -2,14 +2,23 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
-from mien_core.errors import Unavailable
+from mien_core.errors import Rejected, Unavailable
 from mien_core.ports import Record
 from mien_core.settings import KafkaSettings
 
@@ -18,18 +27,25 @@ PUBLISH_TIMEOUT_SECONDS = 10.0
 # how long one request may; shorter, so that the client itself gives a batch up and can then be closed
 REQUEST_TIMEOUT_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 2.0
+# how long a topic that was looked for in vain counts as missing, so that its next record needn't look as long
+MISSING_SECONDS = 5.0
+
+# what no repetition changes; that a topic is unknown does so only after the broker was asked for its topics
+_REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class KafkaEventPublisher:
     """Meets ports.EventPublisher: idempotent, acknowledged by all in-sync replicas. An async context manager.
 
     The connection is made at the first publication, so this can be built while the broker is away. After a failure
-    the next publication connects anew: an idempotent producer that lost a batch refuses all further ones.
+    the next publication connects anew: an idempotent producer that lost a batch refuses all further ones. A topic that
+    isn't there is waited for REQUEST_TIMEOUT_SECONDS long, since it may be about to be created.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._missing: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,9 +55,18 @@ class KafkaEventPublisher:
 
     async def publish(self, records: Sequence[Record]) -> None:
         """See ports.EventPublisher. Records of one key keep their order."""
+        for record in records:
+            if self._missing.get(record.topic, 0.0) > time.monotonic():
+                raise _missing_topic(record.topic)
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                 await self._publish(records)
+        except Rejected:
+            await self._close()
+            raise
+        except _REFUSALS as error:
+            await self._close()
+            raise _refused(f"{type(error).__name__}: {error.description}") from error
         except (KafkaError, TimeoutError, OSError) as error:
             await self._close()
             raise _unavailable(error) from error
@@ -65,13 +90,24 @@ class KafkaEventPublisher:
                 await _stopped(producer)
                 raise
             self._producer = producer
-        # send() returns once the record is in its batch; awaiting each acknowledgement first would cost a round trip
+        # a record in its batch is not acknowledged yet; awaiting each acknowledgement first would cost a round trip
         # a record
-        acknowledgements = [
-            await self._producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
-            for record in records
-        ]
+        acknowledgements = [await self._batched(self._producer, record) for record in records]
         await asyncio.gather(*acknowledgements)
+
+    async def _batched(self, producer: AIOKafkaProducer, record: Record) -> asyncio.Future[object]:
+        """Put a record into its batch; give its acknowledgement."""
+        try:
+            acknowledgement: asyncio.Future[object] = await producer.send(
+                record.topic, key=record.key, value=record.value, headers=list(record.headers)
+            )
+        except UnknownTopicOrPartitionError:
+            # said also where no broker could be asked
+            if record.topic in (await producer.client.fetch_all_metadata()).topics():
+                raise
+            self._missing[record.topic] = time.monotonic() + MISSING_SECONDS
+            raise _missing_topic(record.topic) from None
+        return acknowledgement
 
     async def _close(self) -> None:
         if self._producer is not None:
@@ -129,6 +165,14 @@ def _unavailable(error: BaseException) -> Unavailable:
         "broker_unavailable",
         f"Kafka can't be reached or refused the records ({type(error).__name__}). Is MIEN_KAFKA__BROKERS right?",
     )
+
+
+def _missing_topic(topic: str) -> Rejected:
+    return _refused(f"there is no topic {topic}; create it and redrive the record")
+
+
+def _refused(why: str) -> Rejected:
+    return Rejected("record_refused", f"Kafka refuses a record, and will again: {why}.")
 
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
