@@ -1,4 +1,4 @@
-"""`python -m mien_streams --role ROLE`: runs roles; `python -m mien_streams topics`: creates the topics."""
+"""`python -m mien_streams --role ROLE`: runs roles; `… topics`: creates the topics; `… dlq`: dead letters."""
 
 import argparse
 import asyncio
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mien_core import telemetry
 from mien_core.adapters.kafka import ensure_topics
-from mien_core.errors import Unavailable
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.errors import MienError, Unavailable
 from mien_core.settings import load
-from mien_streams import app
+from mien_streams import app, dlq_arguments, dlq_command
 from mien_streams.quiet import calm_libraries
 from mien_streams.retry import backoff
 from mien_streams.wiring import (
@@ -28,6 +29,8 @@ from mien_streams.wiring import (
 logger = logging.getLogger(__name__)
 
 ALL = "all"
+# as shells have it: 128 and SIGINT's number
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,12 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--role", action="append", choices=[*ROLES, ALL], help="a role to run; may be repeated")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("topics", help="create the topics that don't exist yet")
+    dlq_arguments.register(commands)
     parsed = parser.parse_args(arguments)
     if parsed.command == "topics":
         _create_topics(load(TopicsSettings))
         return
+    if parsed.command == "dlq":
+        sys.exit(_dead_letters(parsed))
     if not parsed.role:
-        parser.error("name a --role, or the command topics")
+        parser.error("name a --role, or one of the commands topics and dlq")
     names = set(ROLES if ALL in parsed.role else parsed.role)
     settings = load(settings_class(names))
     telemetry.configure(settings.telemetry, service="streams")
@@ -58,6 +64,22 @@ def _create_topics(settings: TopicsSettings) -> None:
     except Unavailable as error:
         raise SystemExit(error.detail) from None
     print("\n".join(f"created {topic}" for topic in created) or "All topics exist.")
+
+
+def _dead_letters(parsed: argparse.Namespace) -> int:
+    """Do what the command dlq asks for; give the exit status."""
+    settings = load(dlq_command.DeadLettersSettings)
+
+    async def execute() -> int:
+        async with PostgresDatabase(settings.postgres) as database:
+            return await dlq_command.execute(parsed, database, ROLES)
+
+    try:
+        return asyncio.run(execute())
+    except MienError as error:
+        raise SystemExit(f"{error.code}: {error.detail}") from None
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 async def _run(names: set[str], settings: StreamsSettings) -> int:
