@@ -88,6 +88,9 @@ async def _do(arguments: argparse.Namespace, database: Database, deed: Callable[
     async with database.reading() as reading:
         # what dies again meanwhile is not taken a second time: it has another id then
         ids = await reading.dead_letters.ids(selection, arguments.limit)
+        known = await reading.dead_letters.ids(Selection(ids=tuple(arguments.ids)))
+    # a named letter that isn't there is said, not passed over
+    ids += [letter_id for letter_id in dict.fromkeys(arguments.ids) if letter_id not in known]
     report = Report(_PAST[arguments.action], len(ids), dry_run=arguments.dry_run, as_json=arguments.json)
     began = time.monotonic()
     try:

@@ -162,6 +162,14 @@ async def test_what_is_refused_is_named_and_the_rest_is_done(capsys: pytest.Capt
     assert {actor for actor, _, _ in database.state.audit_log} == {"anna"}
 
 
+async def test_a_named_letter_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, also where it was named twice; whoever repeats a command learns that it was done already."""
+    assert await command(await with_letters(1), "redrive", "1", "7", "7") == NOT_ALL_DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("refused 7  dead_letter_not_found: ")
+    assert lines[2] == "1 redriven, 1 refused."
+
+
 async def test_programs_are_told_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     """What was done and what was refused, as one object."""
     database = await with_letters(1, handler="retired")
