@@ -3,7 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from mien_core.adapters.kafka import ensure_topics
+import pytest
+
+from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
+from mien_core.errors import Unavailable
+from mien_core.ports import Record
 from mien_core.settings import KafkaSettings
 from mien_local.parts.kafka import Kafka
 from tests.integration.test_streams_agent import PARTITIONS, Journal, Topic, running, until, until_committed
@@ -28,5 +32,27 @@ async def test_a_broker_that_restarts_costs_nothing(tmp_path: Path) -> None:
             await topic.publish(100)
             await until_committed(topic)
         assert len(journal.places("ended")) == 200
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+async def test_a_broker_that_is_away_is_not_taken_for_a_missing_topic(tmp_path: Path) -> None:
+    """What nobody can be asked about isn't refused for good: its record waits."""
+    broker = Kafka(stage(tmp_path / "broker"))
+    await asyncio.to_thread(broker.prepare)
+    try:
+        await asyncio.to_thread(broker.start)
+        settings = KafkaSettings(brokers=broker.brokers, partitions=1)
+        await ensure_topics(settings, ["known"])
+        async with KafkaEventPublisher(settings) as publisher:
+            await publisher.publish([Record("known", b"k", b"v", ())])
+            # what it connected before it doesn't know
+            await ensure_topics(settings, ["newer"])
+            await asyncio.to_thread(broker.stop)
+            record = Record("newer", b"k", b"v", ())
+            with pytest.raises(Unavailable, match="broker_unavailable"):
+                await publisher.publish([record])
+            await asyncio.to_thread(broker.start)
+            await publisher.publish([record])
     finally:
         await asyncio.to_thread(broker.stop)
