@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -23,12 +23,14 @@ from mode import CrashingSupervisor
 
 from mien_core.settings import KafkaSettings
 from mien_streams.delivery import Delivery
+from mien_streams.gate import Gate
 from mien_streams.window import AcknowledgementWindow
 
 logger = logging.getLogger(__name__)
 
 IN_FLIGHT = prometheus_client.Gauge("mien_deliveries_in_flight", "Deliveries being worked on.", ["handler"])
 HELD = prometheus_client.Gauge("mien_deliveries_held", "Deliveries not acknowledged yet.", ["handler"])
+PAUSED = prometheus_client.Gauge("mien_agent_paused", "1 while nothing new is begun, for want of a part.", ["handler"])
 
 # finished deliveries that may wait for a slow one before them; beyond it the partitions pause
 HELD_PER_SLOT = 16
@@ -39,6 +41,9 @@ HEARTBEAT_SECONDS = 2.0
 REQUEST_TIMEOUT_SECONDS = 15.0
 # after this long without progress Faust logs an error every half second, and does nothing else
 SILENCE_SECONDS = 3600.0
+# Who takes nothing new for so long leaves the group by itself, although it lives and heartbeats; 1,000 s if not set.
+# Faust's own pausing of partitions would make no difference: it stops asking for messages, too.
+LONGEST_PAUSE_SECONDS = 7 * 24 * 3600.0
 WATCH_SECONDS = 0.25
 # A member gets a new id when the group forgot it: after an outage once, but this often within this time only if
 # another process keeps taking its place.
@@ -94,7 +99,11 @@ class _App(faust.App):
 
 
 class Agent:
-    """A role that hands the messages of one topic to a worker, several at a time, and commits what is done."""
+    """A role that hands the messages of one topic to a worker, several at a time, and commits what is done.
+
+    While one of the gates is closed it begins nothing new. Messages then stay where they are, its partitions stay
+    its own, and what Faust has fetched already is bounded by the stream's buffer.
+    """
 
     def __init__(
         self,
@@ -103,6 +112,8 @@ class Agent:
         process: Callable[[Delivery], Awaitable[None]],
         kafka: KafkaSettings,
         options: AgentOptions,
+        *,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self.name = name
         self._topic = topic
@@ -113,7 +124,10 @@ class Agent:
             options.concurrency, options.concurrency * HELD_PER_SLOT
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gates = gates
         self._room = asyncio.Event()
+        for gate in gates:
+            gate.listen(self._on_gate)
         self._member_id: str | None = None
         self._places_lost: deque[float] = deque(maxlen=LOST_PLACES)
         self._draining = False
@@ -160,6 +174,7 @@ class Agent:
     async def stop(self) -> None:
         """Take nothing new, let what is in flight end within drain_seconds, commit, and leave."""
         self._draining = True
+        self._room.set()
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=self._options.drain_seconds)
             for task in unfinished:
@@ -192,6 +207,7 @@ class Agent:
             broker_session_timeout=SESSION_TIMEOUT_SECONDS,
             broker_heartbeat_interval=HEARTBEAT_SECONDS,
             broker_request_timeout=REQUEST_TIMEOUT_SECONDS,
+            broker_max_poll_interval=LONGEST_PAUSE_SECONDS,
             consumer_group_instance_id=f"{self.name}-{self._options.instance}",
             consumer_auto_offset_reset="earliest",
             # on a rebalance Faust must not wait for deliveries in flight: the window drops what is revoked
@@ -209,10 +225,21 @@ class Agent:
     async def _consume(self, stream: Any) -> None:
         events: AsyncIterable[_Event] = stream.noack().events()
         async for event in events:
+            await self._may_begin()
             self._accept(event)
-            while self._window.full and not self._draining:
-                self._room.clear()
-                await self._room.wait()
+
+    async def _may_begin(self) -> None:
+        """Wait until there is room for one more, and nothing that it needs is known to be away."""
+        while not self._draining and (self._window.full or not self._passes(idle=self._window.running == 0)):
+            self._room.clear()
+            await self._room.wait()
+
+    def _passes(self, *, idle: bool) -> bool:
+        return all(gate.passes(idle=idle) for gate in self._gates)
+
+    def _on_gate(self) -> None:
+        PAUSED.labels(self.name).set(not self._passes(idle=False))
+        self._room.set()
 
     def _accept(self, event: _Event) -> None:
         """Take an event over; no await in here, so that no rebalance comes in between."""

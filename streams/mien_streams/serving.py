@@ -1,6 +1,7 @@
 """Serving as streams sees it: a port, and its adapter over HTTP."""
 
 import json
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, Self
@@ -12,6 +13,9 @@ from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import current_traceparent
+from mien_streams.gate import Gate
+
+logger = logging.getLogger(__name__)
 
 FACE_PATH = "/v1/face"
 
@@ -22,9 +26,14 @@ INTERNAL_ERROR = "internal_error"
 CONNECT_TIMEOUT_SECONDS = 2.0
 # a replica that went away closes its connections; being told so is cheaper than asking it first
 KEEPALIVE_SECONDS = 30.0
-# without a Retry-After, whoever is told "unavailable" decides by its own backoff
+# without a Retry-After the gate decides by its own pauses
 NO_ADVICE = 0.0
 LONGEST_ADVICE_SECONDS = 30.0
+# what is said where no request is begun: too many of them, or nobody yet to take them on
+REFUSALS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.NOT_FOUND})
+# who says it: these codes of serving's router, or somebody before it who has no code. With any other code it was
+# begun, so that the photo itself may be the reason: a replica that died of it is "revision_unavailable".
+REFUSAL_CODES = frozenset({"serving_full", "no_revision_available", None})
 
 
 class ServingFault(Exception):
@@ -40,7 +49,7 @@ class FaceAnalysis(Protocol):
         Raises:
             Rejected: the photo can't be analysed, with the code that says why (no_face, not_an_image, ...).
             Missing: there is no such photo, or no such revision.
-            Unavailable: serving is away, full or too slow.
+            Unavailable: serving broke off, or was too slow. Where it is away or full this waits instead.
             ServingFault: a bug in serving.
         """
 
@@ -57,12 +66,16 @@ class FaceAnalysis(Protocol):
 
 
 class HttpFaceAnalysis:
-    """Meets FaceAnalysis at a Ray Serve router's address. An async context manager."""
+    """Meets FaceAnalysis at a Ray Serve router's address. An async context manager.
 
-    def __init__(self, settings: ServingSettings, connections: int) -> None:
+    A request that serving did not take on is nobody's attempt: it waits at the gate and is made again.
+    """
+
+    def __init__(self, settings: ServingSettings, connections: int, gate: Gate) -> None:
         self._url = settings.url.rstrip("/") + FACE_PATH
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS)
         self._connections = connections
+        self.gate = gate
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -77,19 +90,42 @@ class HttpFaceAnalysis:
 
     async def analyse(self, request: FaceRequest) -> FaceAnswer:
         """See FaceAnalysis."""
-        status, body, retry_after = await self._post(request, {})
-        if status == HTTPStatus.OK:
-            return _answer(body)
-        raise _error(status, body, retry_after)
+        answer = await self._ask(request, {})
+        if answer is None:
+            raise _unavailable("it takes an answer for known that nobody mentioned")
+        return answer
 
     async def analyse_unless(self, request: FaceRequest, etag: str) -> FaceAnswer | None:
         """See FaceAnalysis."""
-        status, body, retry_after = await self._post(request, {"If-None-Match": f'"{etag}"'})
-        if status == HTTPStatus.NOT_MODIFIED:
-            return None
-        if status == HTTPStatus.OK:
-            return _answer(body)
-        raise _error(status, body, retry_after)
+        return await self._ask(request, {"If-None-Match": f'"{etag}"'})
+
+    async def _ask(self, request: FaceRequest, headers: Mapping[str, str]) -> FaceAnswer | None:
+        """Serving's answer, once it takes the request on; None if it is the known one."""
+        while True:
+            async with self.gate.passage() as passage:
+                try:
+                    status, body, retry_after = await self._post(request, headers)
+                except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                    logger.info("Nobody is there to take the request on: %s", error)
+                    passage.refused(NO_ADVICE)
+                    continue
+                except (TimeoutError, aiohttp.ClientError) as error:
+                    passage.failed(NO_ADVICE)
+                    raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
+                if status in REFUSALS and _problem(body).get("code") in REFUSAL_CODES:
+                    logger.info("Serving doesn't take the request on: %d", status)
+                    passage.refused(retry_after)
+                    continue
+                try:
+                    answer = _answer(status, body, retry_after)
+                except Unavailable:
+                    passage.failed(retry_after)
+                    raise
+                except (Rejected, Missing, ServingFault):
+                    passage.answered()
+                    raise
+                passage.answered()
+                return answer
 
     async def _post(self, request: FaceRequest, headers: Mapping[str, str]) -> tuple[int, bytes, float]:
         """Status, body and the seconds that it advises to wait."""
@@ -101,15 +137,16 @@ class HttpFaceAnalysis:
             **({"traceparent": traceparent} if traceparent else {}),
             **headers,
         }
-        try:
-            async with self._session.post(self._url, data=request.model_dump_json(), headers=headers) as response:
-                body = await response.read()
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
+        async with self._session.post(self._url, data=request.model_dump_json(), headers=headers) as response:
+            body = await response.read()
         return response.status, body, _retry_after(response.headers.get("Retry-After"))
 
 
-def _answer(body: bytes) -> FaceAnswer:
+def _answer(status: int, body: bytes, retry_after: float) -> FaceAnswer | None:
+    if status == HTTPStatus.NOT_MODIFIED:
+        return None
+    if status != HTTPStatus.OK:
+        raise _error(status, body, retry_after)
     try:
         return FaceAnswer.model_validate_json(body)
     except ValidationError as error:
@@ -127,7 +164,7 @@ def _error(status: int, body: bytes, retry_after: float) -> Rejected | Missing |
             return Missing(code, str(detail or code))
         if code == INTERNAL_ERROR:
             return ServingFault(str(detail or code))
-    # anything else is no answer of ours: a router that has no route yet, a proxy, a crashed replica
+    # anything else is no answer of ours: a proxy, a crashed replica
     return _unavailable(f"it answers {status}", retry_after)
 
 

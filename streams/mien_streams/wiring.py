@@ -17,6 +17,7 @@ from mien_streams.agent import Agent, AgentOptions
 from mien_streams.app import Role
 from mien_streams.delivery import Handler
 from mien_streams.edge import Edge
+from mien_streams.gate import Gate
 from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.s3_notifications import S3Notifications
@@ -63,17 +64,23 @@ class AnalyseFaceSettings(StreamsSettings):
 
 
 class Parts:
-    """What agents are built of; the process's end closes it."""
+    """What an agent is built of; the process's end closes it.
+
+    gates are those of the parts that were asked for: while one is away, the agent takes nothing new.
+    """
 
     def __init__(self, settings: StreamsSettings, database: Database, stack: contextlib.AsyncExitStack) -> None:
         self.settings = settings
         self.database = database
+        self.gates: list[Gate] = []
         self._stack = stack
 
     async def face_analysis(self) -> FaceAnalysis:
         """The model serving."""
+        gate = Gate("serving")
+        self.gates.append(gate)
         connections = self.settings.streams.concurrency
-        return await self._stack.enter_async_context(HttpFaceAnalysis(self._with_serving().serving, connections))
+        return await self._stack.enter_async_context(HttpFaceAnalysis(self._with_serving().serving, connections, gate))
 
     def object_store(self) -> ObjectStore:
         """The bucket."""
@@ -109,12 +116,13 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
     """Give the roles of these names; the block's end closes what they share."""
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(PostgresDatabase(settings.postgres))
-        parts = Parts(settings, database, stack)
         roles: list[Role] = []
         if Relay.name in names:
             publisher = await stack.enter_async_context(KafkaEventPublisher(settings.kafka))
             roles.append(Relay(database, publisher))
-        roles.extend([_agent(await make(parts), parts) for name, make in AGENTS.items() if name in names])
+        for make in [make for name, make in AGENTS.items() if name in names]:
+            parts = Parts(settings, database, stack)
+            roles.append(_agent(await make(parts), parts))
         yield roles
 
 
@@ -131,4 +139,5 @@ def _agent(handler: Handler, parts: Parts) -> Agent:
         Edge(parts.database, handler).process,
         parts.settings.kafka,
         AgentOptions(options.instance, options.concurrency, options.drain_seconds),
+        gates=parts.gates,
     )

@@ -72,9 +72,9 @@ class Serving:
         return web.Response(body=answer.model_dump_json().encode(), content_type="application/json")
 
 
-@pytest.fixture
-async def serving() -> AsyncIterator[Serving]:
-    """A serving on a free port."""
+@contextlib.asynccontextmanager
+async def serving_on_a_free_port() -> AsyncIterator[Serving]:
+    """A serving that is there as long as the block lasts."""
     serving = Serving()
     application = web.Application()
     application.router.add_post("/v1/face", serving.face)
@@ -83,8 +83,17 @@ async def serving() -> AsyncIterator[Serving]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     serving.url = f"http://{host}:{port}"
-    yield serving
-    await runner.cleanup()
+    try:
+        yield serving
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def serving() -> AsyncIterator[Serving]:
+    """A serving on a free port."""
+    async with serving_on_a_free_port() as serving:
+        yield serving
 
 
 class Platform:
@@ -98,7 +107,7 @@ class Platform:
         self.database = PostgresDatabase(PostgresSettings.model_validate({"url": own_url}))
         self.ready_file = folder / "ready"
         self.log = folder / "streams.log"
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("MIEN_")} | {
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("MIEN_")} | {
             "MIEN_POSTGRES__URL": postgres,
             "MIEN_KAFKA__BROKERS": kafka,
             "MIEN_SERVING__URL": serving,
@@ -113,7 +122,7 @@ class Platform:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mien_streams", *(arguments or ("--role", "all"))],
-                env=self._environment | environment,
+                env=self.environment | environment,
                 stderr=log,
                 stdout=log,
             )
@@ -361,7 +370,7 @@ async def test_roles_run_alone_too(platform: Platform, tmp_path: Path) -> None:
     """A process each does what one process with all of them does; the relay needs no address of serving."""
     (tmp_path / "relay").mkdir()
     relay = Platform(platform.postgres_url, platform.kafka.brokers, "", tmp_path / "relay")
-    del relay._environment["MIEN_SERVING__URL"]
+    del relay.environment["MIEN_SERVING__URL"]
     async with relay.running("--role", "relay"), platform.running("--role", "analyse-face"):
         [ended] = await platform.ended(await platform.begin())
         assert ended.status is JobStatus.COMPLETED
@@ -369,7 +378,7 @@ async def test_roles_run_alone_too(platform: Platform, tmp_path: Path) -> None:
 
 async def test_what_is_not_set_is_named(platform: Platform) -> None:
     """Who forgets a setting is told its variable's name, and the exit status isn't 0."""
-    del platform._environment["MIEN_SERVING__URL"]
+    del platform.environment["MIEN_SERVING__URL"]
     with platform.process() as process:
         assert await asyncio.to_thread(process.wait, DEADLINE_SECONDS) != 0
     assert "MIEN_SERVING__URL" in platform.log.read_text()

@@ -1,6 +1,7 @@
 """The adapter of serving, against a server that speaks its protocol."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
@@ -12,9 +13,12 @@ from mien_core.model.keys import annotated_key, mask_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import start_span
+from mien_streams.breaker import FAILURES
+from mien_streams.gate import Gate
 from mien_streams.serving import HttpFaceAnalysis, ServingFault
 from tests.makers import face_report, skin_report
 
+DEADLINE_SECONDS = 20.0
 UPLOAD_ID = str(uuid4())
 REQUEST = FaceRequest(upload_id=UPLOAD_ID, photo_key=photo_key(UPLOAD_ID), subject="acme/anna")
 ANSWER = FaceAnswer(
@@ -45,6 +49,15 @@ class Server:
         self.requests.append((asked, request.headers.get("traceparent")))
         return await self.respond(request)
 
+    async def listening(self, port: int) -> web.AppRunner:
+        """Listen on a port; 0 is any."""
+        application = web.Application()
+        application.router.add_post("/v1/face", self.handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        return runner
+
     async def answer(self, _request: web.Request) -> web.StreamResponse:
         """Answer as serving does when all is well."""
         return web.Response(body=ANSWER.model_dump_json().encode(), content_type="application/json")
@@ -67,20 +80,23 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    application = web.Application()
-    application.router.add_post("/v1/face", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    runner = await server.listening(0)
     host, port = runner.addresses[0][:2]
     server.url = f"http://{host}:{port}"
     yield server
     await runner.cleanup()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - what a server was asked has no event to wait for
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def serving(server: Server) -> AsyncIterator[HttpFaceAnalysis]:
-    async with HttpFaceAnalysis(ServingSettings(url=server.url, timeout_seconds=0.3), connections=4) as serving:
+    settings = ServingSettings(url=server.url, timeout_seconds=0.3)
+    async with HttpFaceAnalysis(settings, connections=4, gate=Gate("serving")) as serving:
         yield serving
 
 
@@ -129,24 +145,78 @@ async def test_verdicts_keep_their_codes(server: Server, serving: HttpFaceAnalys
     assert missing.value.code == "photo_not_found"
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, '{"code": "serving_full"}'),
+        (503, '{"code": "no_revision_available"}'),
+        (503, "the application is being deployed"),
+        (429, ""),
+        (404, "no route"),
+    ],
+)
+async def test_what_is_not_taken_on_waits_and_is_asked_again(
+    server: Server, serving: HttpFaceAnalysis, status: int, body: str
+) -> None:
+    """Full, or nobody there yet who could take it on: nothing is raised, so that nobody's attempt is spent."""
+    server.responds(status, body)
+    asking = asyncio.create_task(serving.analyse(REQUEST))
+    await until(lambda: len(server.requests) >= 3)
+    assert not asking.done()
+    server.respond = server.answer
+    assert await asking == ANSWER
+
+
+async def test_serving_is_left_alone_for_as_long_as_it_says(server: Server, serving: HttpFaceAnalysis) -> None:
+    """Retry-After is heeded by all who ask."""
+    server.responds(503, Retry_After="0.5")
+    began = asyncio.get_running_loop().time()
+    first = asyncio.create_task(serving.analyse(REQUEST))
+    await until(lambda: len(server.requests) == 1)
+    server.respond = server.answer
+    assert await serving.analyse(REQUEST) == ANSWER
+    assert await first == ANSWER
+    assert asyncio.get_running_loop().time() - began >= 0.5
+
+
 @pytest.mark.parametrize(("header", "seconds"), [("2", 2.0), ("0.5", 0.5), ("86400", 30.0), ("-1", 0.0), ("soon", 0.0)])
-async def test_full_is_unavailable_for_as_long_as_it_says(
+async def test_what_was_begun_is_unavailable_for_as_long_as_serving_says(
     server: Server, serving: HttpFaceAnalysis, header: str, seconds: float
 ) -> None:
-    """503 is Unavailable; its Retry-After is heeded within reason."""
-    server.has_problem(503, "serving_full", Retry_After=header)
+    """A replica that died may have died of this photo, so that it is an attempt; Retry-After counts within reason."""
+    server.has_problem(503, "revision_unavailable", Retry_After=header)
     with pytest.raises(Unavailable) as caught:
         await serving.analyse(REQUEST)
     assert (caught.value.code, caught.value.retry_after) == ("serving_unavailable", seconds)
 
 
-@pytest.mark.parametrize(
-    ("status", "body"), [(500, "actor died"), (404, "no route"), (502, ""), (200, "{}"), (422, "[]")]
-)
+async def test_after_several_failures_nobody_asks_for_a_moment(server: Server, serving: HttpFaceAnalysis) -> None:
+    """The breaker opens; the one that is let through then closes it again."""
+    server.responds(500, "actor died")
+    for _ in range(FAILURES):
+        with pytest.raises(Unavailable):
+            await serving.analyse(REQUEST)
+    assert not serving.gate.passes(idle=False)
+    server.respond = server.answer
+    assert await serving.analyse(REQUEST) == ANSWER
+    assert serving.gate.passes(idle=False)
+
+
+async def test_verdicts_are_no_failures(server: Server, serving: HttpFaceAnalysis) -> None:
+    """Photos without a face, and serving's own bugs, however many in a row, keep nobody from asking."""
+    for status, code in ((422, "no_face"), (404, "photo_not_found"), (500, "internal_error")):
+        server.has_problem(status, code)
+        for _ in range(FAILURES):
+            with pytest.raises((Rejected, Missing, ServingFault)):
+                await serving.analyse(REQUEST)
+        assert serving.gate.passes(idle=False)
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, "actor died"), (502, ""), (200, "{}"), (422, "[]")])
 async def test_what_is_no_answer_of_ours_is_unavailable(
     server: Server, serving: HttpFaceAnalysis, status: int, body: str
 ) -> None:
-    """A proxy's page, a router without a route, another version's answer: all may be well later."""
+    """A proxy's page, another version's answer: all may be well later."""
     server.responds(status, body)
     with pytest.raises(Unavailable, match="serving_unavailable"):
         await serving.analyse(REQUEST)
@@ -177,9 +247,17 @@ async def test_silence_is_unavailable(server: Server, serving: HttpFaceAnalysis)
             await serving.analyse(REQUEST)
 
 
-async def test_nobody_there_is_unavailable() -> None:
-    """A port on which nothing listens."""
-    settings = ServingSettings(url="http://127.0.0.1:1")
-    async with HttpFaceAnalysis(settings, connections=1) as serving:
-        with pytest.raises(Unavailable, match="serving_unavailable"):
-            await serving.analyse(REQUEST)
+async def test_nobody_there_is_waited_for(server: Server) -> None:
+    """A port on which nothing listens yet: no attempt is spent, and once serving is there it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    settings = ServingSettings(url=f"http://127.0.0.1:{port}")
+    async with HttpFaceAnalysis(settings, connections=1, gate=Gate("serving")) as serving:
+        asking = asyncio.create_task(serving.analyse(REQUEST))
+        await until(lambda: serving.gate.breaker.openings >= 2)
+        assert not asking.done()
+        runner = await server.listening(port)
+        try:
+            assert await asking == ANSWER
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,88 @@
+"""The gate: work waits at it for a part that is away, and goes on when the part is back."""
+
+import asyncio
+
+import prometheus_client
+import pytest
+
+from mien_streams.gate import Gate
+from tests.unit.streams.stand_ins import until
+
+
+class Part:
+    """A part behind a gate; it refuses while it is away."""
+
+    def __init__(self, name: str) -> None:
+        self.gate = Gate(name)
+        self.away = False
+        self.asked = 0
+        self.hangs = False
+
+    async def ask(self) -> None:
+        while True:
+            async with self.gate.passage() as passage:
+                self.asked += 1
+                if self.hangs:
+                    await asyncio.Event().wait()
+                await asyncio.sleep(0)
+                if self.away:
+                    passage.refused(0.0)
+                    continue
+                passage.answered()
+                return
+
+
+def metric(name: str, part: Part) -> float:
+    value = prometheus_client.REGISTRY.get_sample_value(name, {"part": part.gate.part})
+    assert value is not None
+    return value
+
+
+async def test_who_waits_goes_on_when_the_part_is_back() -> None:
+    """All of them wait, one by one tries, and within a second of the recovery all are done."""
+    part = Part("returning")
+    part.away = True
+    tasks = [asyncio.create_task(part.ask()) for _ in range(10)]
+    await until(lambda: part.asked >= 13)
+    assert not part.gate.passes(idle=False)
+    assert metric("mien_breaker_open", part) == 1
+    # ten went before the first refusal came back, then one at a time
+    assert part.asked - 10 == metric("mien_breaker_openings_total", part) - 1
+    part.away = False
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*tasks)
+    assert asyncio.get_running_loop().time() - began < 1.0
+    assert part.gate.passes(idle=False)
+    assert metric("mien_breaker_open", part) == 0
+
+
+async def test_whoever_listens_hears_of_every_change() -> None:
+    """Closed, open, and ready for a probe though nobody waits: that is what an agent goes on by."""
+    part, heard = Part("heard"), []
+    part.gate.listen(lambda: heard.append((part.gate.passes(idle=False), part.gate.passes(idle=True))))
+    part.away = True
+    asking = asyncio.create_task(part.ask())
+    await until(lambda: part.asked == 1 and bool(heard))
+    asking.cancel()
+    assert heard == [(False, False)]
+    await until(lambda: (False, True) in heard)
+    part.away = False
+    await part.ask()
+    assert heard[-1] == (True, True)
+
+
+async def test_a_probe_that_is_cancelled_lets_another_one_go() -> None:
+    """A job whose time is up while it is the probe holds up nobody."""
+    part = Part("hanging")
+    part.away = True
+    asking = asyncio.create_task(part.ask())
+    await until(lambda: not part.gate.passes(idle=True))
+    part.hangs = True
+    await until(lambda: part.asked == 2)
+    waiting = asyncio.create_task(part.ask())
+    part.away = part.hangs = False
+    asking.cancel()
+    async with asyncio.timeout(1.0):
+        await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await asking
