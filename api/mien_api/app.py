@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from mien_api import problems
@@ -11,20 +11,39 @@ from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
 from mien_api.middleware import RequestMiddleware
 from mien_api.routers import glam, health, jobs, skin
+from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
+from mien_core.model.platform import JobKind
+from mien_core.rules.load import Limits
 
 # what a page in a browser may read besides the body
 EXPOSED_HEADERS = ("X-Request-ID", "Location", "Retry-After", "Preference-Applied", "Server-Timing")
 
+# What each POST brings. An announced upload is work to come: who can't be served must not send its photo first.
+WORK = {
+    "/upload-url": Work(JobKind.ANALYSE_FACE, begins=False),
+    "/analyze": Work(JobKind.ANALYSE_FACE),
+    skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
+}
+
 
 def create_app(
-    open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]], cors_origins: Sequence[str]
+    open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]],
+    cors_origins: Sequence[str],
+    limits: Limits | None = None,
 ) -> FastAPI:
-    """Make the app; open_handlers is entered at start-up and left at shutdown."""
+    """Make the app.
+
+    Args:
+        open_handlers: entered at start-up and left at shutdown.
+        cors_origins: the pages that may call from a browser.
+        limits: how much may wait before work is sent away; None means the usual ones.
+    """
+    shedding = Shedding(limits or Limits(), WORK)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_handlers() as handlers:
+        async with open_handlers() as handlers, shedding.watching(handlers.database):
             with PhotoDoor() as door:
                 app.state.handlers = handlers
                 app.state.skin_handlers = SkinHandlers(handlers, door)
@@ -40,6 +59,7 @@ def create_app(
         # our middleware makes the request's span and metrics; a second set would cost time and say the same
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
+    app.state.shedding = shedding
     problems.install(app)
     app.add_middleware(
         CORSMiddleware,
@@ -51,5 +71,6 @@ def create_app(
     # added last, so that it wraps all others: a CORS preflight has a request id, too
     app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
     for router in (glam.router, skin.router, jobs.router, health.router):
-        app.include_router(router)
+        # before all else that a route needs: its credential is looked up in the database
+        app.include_router(router, dependencies=[Depends(shedding.admit)])
     return app

@@ -11,6 +11,7 @@ from mien_api.app import create_app
 from mien_api.handlers import Handlers
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.rules.load import Limits
 from mien_core.settings import PostgresSettings, S3Settings, ServiceSettings
 
 
@@ -24,11 +25,15 @@ class HttpSettings(BaseModel):
 
 
 class ApiSettings(ServiceSettings):
-    """All that the API process knows; no broker and no serving address among it."""
+    """All that the API process knows; no broker and no serving address among it.
+
+    shedding is how much may wait before work is sent away; mien_core.rules.load tells what each number means.
+    """
 
     postgres: PostgresSettings
     s3: S3Settings = S3Settings()
     api: HttpSettings = HttpSettings()
+    shedding: Limits = Limits()
 
 
 class KeysSettings(ServiceSettings):
@@ -51,4 +56,4 @@ def build(settings: ApiSettings) -> FastAPI:
                 download_expires=settings.s3.download_expires_seconds,
             )
 
-    return create_app(open_handlers, settings.api.cors_origins)
+    return create_app(open_handlers, settings.api.cors_origins, settings.shedding)

@@ -136,6 +136,9 @@ class Jobs(Protocol):
     async def of_upload(self, kind: JobKind, upload_id: str) -> Job | None:
         """Read the one job of this kind for this upload."""
 
+    async def open_by_kind(self) -> Mapping[JobKind, int]:
+        """Count the jobs that have not ended, by kind; a kind without any may be left out."""
+
     async def lock(self, job_id: str) -> Job | None:
         """Read one and keep others from changing it until the transaction ends."""
 

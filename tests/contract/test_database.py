@@ -151,6 +151,19 @@ async def test_an_upload_has_one_job_of_a_kind(database: Database) -> None:
     assert second == first
 
 
+async def test_open_jobs_are_counted_by_kind(database: Database) -> None:
+    """Created and processing ones count, ended ones don't."""
+    async with database.reading() as reading:
+        before = (await reading.jobs.open_by_kind()).get(JobKind.ANALYSE_FACE, 0)
+    jobs = [(await _job(database))[1] for _ in range(4)]
+    steps = (JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.CANCELLED)
+    for job_id, status in zip(jobs, steps, strict=False):
+        async with database.transaction() as transaction:
+            await transaction.jobs.change(job_id, status)
+    async with database.reading() as reading:
+        assert (await reading.jobs.open_by_kind())[JobKind.ANALYSE_FACE] == before + 2
+
+
 async def test_twenty_at_once_create_one_job(database: Database) -> None:
     """Also when they come at the same moment, exactly one of them creates the job."""
     upload = await _uploaded(database)

@@ -16,6 +16,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
 from mien_core.model.platform import JobError, JobStatus
+from mien_core.rules.load import Limits
 from tests.makers import new_analysis
 
 NOW_HEADERS = {"Prefer": "wait=0"}
@@ -28,6 +29,7 @@ class Platform:
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     object_store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     consent_required: bool = False
+    limits: Limits = field(default_factory=Limits)
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -40,7 +42,7 @@ class Platform:
                 download_expires=900,
             )
 
-        return create_app(open_handlers, ["http://localhost:3000"])
+        return create_app(open_handlers, ["http://localhost:3000"], self.limits)
 
     @asynccontextmanager
     async def client(self, authorization: str | None) -> AsyncIterator[httpx.AsyncClient]:

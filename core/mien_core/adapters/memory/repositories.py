@@ -1,6 +1,7 @@
 """The tables and repositories of the in-memory database."""
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,10 @@ class MemoryJobs:
         """See ports.Jobs."""
         found = (job for job in self._state.jobs.values() if (job.kind, job.upload_id) == (kind, upload_id))
         return next(found, None)
+
+    async def open_by_kind(self) -> Mapping[JobKind, int]:
+        """See ports.Jobs."""
+        return Counter(job.kind for job in self._state.jobs.values() if not job.status.ended)
 
     async def lock(self, job_id: str) -> Job | None:
         """See ports.Jobs. The transaction itself is the lock."""

@@ -68,6 +68,13 @@ class PostgresJobs:
         """See ports.Jobs."""
         return await self._one("SELECT * FROM jobs WHERE kind = %s AND upload_id = %s", kind, as_uuid(upload_id))
 
+    async def open_by_kind(self) -> Mapping[JobKind, int]:
+        """See ports.Jobs. The index of jobs under way has no others in it."""
+        cursor = await self._connection.execute(
+            "SELECT kind, count(*) AS open FROM jobs WHERE status IN ('created', 'processing') GROUP BY kind"
+        )
+        return {JobKind(row["kind"]): row["open"] async for row in cursor}
+
     async def lock(self, job_id: str) -> Job | None:
         """See ports.Jobs."""
         job = await self._one("SELECT * FROM jobs WHERE id = %s FOR UPDATE", as_uuid(job_id))

@@ -1,0 +1,153 @@
+"""Sends work away before queues grow without bound: 503 with Retry-After, decided without asking anybody.
+
+What waits in the pipeline is read in the background, once a second and process; a request only compares numbers.
+Whoever reads is never sent away.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fastapi import Request
+from prometheus_client import Counter, Gauge
+
+from mien_core.errors import Unavailable
+from mien_core.model.platform import JobKind
+from mien_core.ports import Database
+from mien_core.rules.load import Drain, Limits, Load, overload, retry_after
+
+logger = logging.getLogger(__name__)
+
+SHED = Counter("mien_requests_shed_total", "Requests sent away because too much waits.", ["route", "cause"])
+OPEN_JOBS = Gauge("mien_jobs_open", "Jobs that have not ended, as last read.", ["kind"])
+
+READ_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a request of a route brings: which kind of job, whether it begins one, whether it holds a photo."""
+
+    kind: JobKind
+    begins: bool = True
+    photo: bool = False
+
+
+class Shedding:
+    """Knows what waits, and whom to send away. One a process.
+
+    Args:
+        limits: how much may wait.
+        work: what a POST brings, by its route's path; those of other routes are taken always.
+    """
+
+    def __init__(self, limits: Limits, work: Mapping[str, Work]) -> None:
+        self._limits = limits
+        self._work = work
+        self._pipeline = Load()
+        self._open: Mapping[JobKind, int] = {}
+        self._begun: Tally[JobKind] = Tally()
+        self._drains: defaultdict[JobKind, Drain] = defaultdict(Drain)
+        self._requests = 0
+        self._photos = 0
+        self._reading_since: float | None = None
+
+    async def admit(self, request: Request) -> AsyncIterator[None]:
+        """Let a request in for as long as it lasts. A dependency of FastAPI.
+
+        Raises:
+            Unavailable: overloaded.
+        """
+        work = self._work.get(request.scope["route"].path) if request.method == "POST" else None
+        if work is None:
+            yield
+            return
+        with self.admitted(work, request.scope["route"].path):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def watching(self, database: Database) -> AsyncIterator[None]:
+        """Know what waits in the pipeline as long as the block lasts."""
+        watching = asyncio.create_task(self._watch(database), name="shedding")
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    @contextlib.contextmanager
+    def admitted(self, work: Work, route: str) -> Iterator[None]:
+        """Let work in for as long as the block lasts.
+
+        Raises:
+            Unavailable: overloaded.
+        """
+        load = self.load(work.kind)
+        cause = overload(load if work.photo else replace(load, photos=0), self._limits)
+        if cause is not None:
+            SHED.labels(route, cause).inc()
+            seconds = retry_after(cause, load, self._limits, self._drains[work.kind].rate)
+            raise Unavailable("overloaded", "Too much waits to be done. Try again after Retry-After seconds.", seconds)
+        self._begun[work.kind] += work.begins
+        self._requests += 1
+        self._photos += work.photo
+        try:
+            yield
+        except Exception:
+            # it began nothing after all; of a reading meanwhile the difference lasts for a second
+            self._begun[work.kind] = max(0, self._begun[work.kind] - work.begins)
+            raise
+        finally:
+            self._requests -= 1
+            self._photos -= work.photo
+
+    def load(self, kind: JobKind) -> Load:
+        """What waits for this kind of job at the moment."""
+        pending = 0.0 if self._reading_since is None else time.monotonic() - self._reading_since
+        return replace(
+            self._pipeline,
+            open_jobs=self._open.get(kind, 0) + self._begun[kind],
+            pool_seconds=max(self._pipeline.pool_seconds, pending),
+            requests=self._requests,
+            photos=self._photos,
+        )
+
+    async def _watch(self, database: Database) -> None:
+        while True:
+            try:
+                await self._read(database)
+            except Unavailable as error:
+                # what was read last still counts; that the database is away is for each request to say
+                logger.warning("What waits in the pipeline can't be read: %s", error)
+            except Exception:
+                # without this task the last reading would count for ever
+                logger.exception("A bug in reading what waits: nobody is sent away for it")
+                self._pipeline, self._open, self._begun = Load(), {}, Tally()
+            await asyncio.sleep(READ_SECONDS)
+
+    async def _read(self, database: Database) -> None:
+        before = self._begun.copy()
+        self._reading_since = started = time.monotonic()
+        try:
+            # a unit of work, since those are what may wait for connections
+            async with database.transaction() as transaction:
+                waited = time.monotonic() - started
+                self._reading_since = None
+                found = await transaction.jobs.open_by_kind()
+                outbox_seconds = await transaction.outbox.oldest_due_seconds()
+        except Unavailable:
+            self._pipeline = replace(self._pipeline, pool_seconds=time.monotonic() - started)
+            raise
+        finally:
+            self._reading_since = None
+        self._pipeline = Load(outbox_seconds=outbox_seconds, pool_seconds=waited)
+        self._open = found
+        for kind in JobKind:
+            self._drains[kind].note(time.monotonic(), found.get(kind, 0), taken=before[kind] > 0)
+            OPEN_JOBS.labels(kind).set(found.get(kind, 0))
+        self._begun -= before
