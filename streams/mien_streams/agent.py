@@ -116,6 +116,7 @@ class Agent:
         gates: Sequence[Gate] = (),
     ) -> None:
         self.name = name
+        self.group = f"mien-{name}"
         self._topic = topic
         self._process = process
         self._kafka = kafka
@@ -192,7 +193,7 @@ class Agent:
 
     def _built(self) -> _App:
         app = _App(
-            id=f"mien-{self.name}",
+            id=self.group,
             broker=[f"kafka://{broker.strip()}" for broker in self._kafka.brokers.split(",")],
             Event=_Event,
             autodiscover=False,

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from mien_core.adapters.kafka import KafkaEventPublisher
+from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.events import TOPICS as EVENT_TOPICS
@@ -22,6 +23,7 @@ from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.s3_notifications import S3Notifications
 from mien_streams.job_handler import JobHandler
+from mien_streams.lag import Lag
 from mien_streams.relay import Relay
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
 
@@ -122,7 +124,10 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
             roles.append(Relay(database, publisher))
         for make in [make for name, make in AGENTS.items() if name in names]:
             parts = Parts(settings, database, stack)
-            roles.append(_agent(await make(parts), parts))
+            handler = await make(parts)
+            agent = _agent(handler, parts)
+            kafka_lag = await stack.enter_async_context(KafkaLag(settings.kafka, agent.group, handler.topic))
+            roles.extend((agent, Lag(handler.name, kafka_lag.first_uncommitted)))
         yield roles
 
 
