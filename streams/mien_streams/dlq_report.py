@@ -54,7 +54,8 @@ class Report:
             refused = [
                 {"id": letter_id, "code": error.code, "detail": error.detail} for letter_id, error in self._refused
             ]
-            line({self._deed: self._done, "refused": refused, "dry_run": self._dry_run, "selected": self._total})
+            told = {self._deed: self._done, "refused": refused, "dry_run": self._dry_run, "selected": self._total}
+            line(json.dumps(told))
             return
         untouched = self._total - len(self._done) - len(self._refused)
         rest = f", {untouched:,} not tried" if untouched else ""
