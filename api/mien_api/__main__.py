@@ -9,6 +9,7 @@ import uvicorn
 
 from mien_api import keys
 from mien_api.wiring import ApiSettings, KeysSettings, build
+from mien_core import faults
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import MienError
 from mien_core.model.platform import ApiKey
@@ -30,6 +31,7 @@ def main() -> None:
 
 def _serve() -> None:
     settings = load(ApiSettings)
+    faults.arm(settings.faults)
     configure(settings.telemetry, "api")
     app = build(settings)
     # what is loaded by now stays: the collector needn't look through it again in the middle of a request

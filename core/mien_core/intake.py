@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from mien_core.events import to_record, upload_received
+from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobKind, NewJob, Upload
 from mien_core.ports import Transaction
 from mien_core.rules.retries import LONGEST_DELAYS_SECONDS
@@ -29,6 +30,8 @@ async def start_analysis(transaction: Transaction, upload: Upload, traceparent: 
     )
     job, created = await transaction.jobs.create(new_job)
     if created:
+        reached(Point.JOB_CREATED)
         await transaction.uploads.mark_received(upload.id, PHOTO_SECONDS)
         await transaction.outbox.add(to_record(upload_received(upload.id, job.id, traceparent)))
+        reached(Point.JOB_QUEUED)
     return job

@@ -4,9 +4,11 @@ Each service composes its own settings class from these groups in its wiring, so
 that it doesn't need.
 """
 
-from typing import TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -65,11 +67,25 @@ class TelemetrySettings(BaseModel):
 
 
 class ServiceSettings(BaseSettings):
-    """What every service's settings inherit."""
+    """What every service's settings inherit.
+
+    faults is the file that mien_core.faults reads; with it, no process starts where environment isn't test.
+    """
 
     model_config = SettingsConfigDict(env_prefix="MIEN_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
+    environment: Literal["production", "test"] = "production"
+    faults: Path | None = None
     telemetry: TelemetrySettings = TelemetrySettings()
+
+    @field_validator("faults")
+    @classmethod
+    def _only_in_tests(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("environment") != "test":
+            raise PydanticCustomError(
+                "faults_in_production", "kills this process on purpose; unset it, or set MIEN_ENVIRONMENT=test"
+            )
+        return value
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
@@ -85,7 +101,7 @@ def load(settings_class: type[AnySettings]) -> AnySettings:
         return settings_class()
     except ValidationError as error:
         lines = [
-            f"  {_variable(part['loc'])}: {part['msg'].lower()}"
+            f"  {_variable(part['loc'])}: {part['msg'][:1].lower()}{part['msg'][1:]}"
             for part in error.errors(include_input=False, include_url=False)
         ]
         message = "The settings are not complete. Set in the environment:\n" + "\n".join(lines)

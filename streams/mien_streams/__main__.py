@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien_core import telemetry
+from mien_core import faults, telemetry
 from mien_core.adapters.kafka import ensure_topics
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import MienError, Unavailable
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("name a --role, or one of the commands topics and dlq")
     names = set(ROLES if ALL in parsed.role else parsed.role)
     settings = load(settings_class(names))
+    faults.arm(settings.faults)
     telemetry.configure(settings.telemetry, service="streams")
     calm_libraries()
     # what is loaded by now stays: the collector needn't look through it again while a job waits

@@ -21,6 +21,8 @@ from faust.app.base import BootStrategy
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from mien_core import faults
+from mien_core.faults import Point, reached
 from mien_core.settings import KafkaSettings
 from mien_streams.delivery import Delivery
 from mien_streams.gate import Gate
@@ -79,6 +81,18 @@ class _Event(faust.Event):
     def release(self) -> None:
         """Let Faust commit up to this event."""
         super().ack()
+
+
+class _CommitFaults(faust.Sensor):
+    """Faust's own places before and after a commit of offsets."""
+
+    def on_commit_initiated(self, consumer: Any) -> None:  # noqa: ARG002 - Faust passes it
+        """See faust.Sensor."""
+        reached(Point.OFFSETS_COMMITTING)
+
+    def on_commit_completed(self, consumer: Any, state: Any) -> None:  # noqa: ARG002 - Faust passes them
+        """See faust.Sensor."""
+        reached(Point.OFFSETS_COMMITTED)
 
 
 class _BootStrategy(BootStrategy):
@@ -216,6 +230,8 @@ class Agent:
             stream_buffer_maxsize=self._options.concurrency * HELD_PER_SLOT,
             stream_processing_timeout=SILENCE_SECONDS,
         )
+        if faults.are_armed():
+            app.sensors.add(_CommitFaults())
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_partitions_assigned.connect(self._on_assigned)
         channel = app.topic(self._topic, key_type=bytes, value_type=bytes, allow_empty=True)
@@ -254,10 +270,13 @@ class Agent:
         self._measure()
 
     async def _work(self, delivery: Delivery, partition: TP) -> None:
+        reached(Point.DELIVERY_TAKEN)
         await self._process(delivery)
+        reached(Point.DELIVERY_DONE)
         for event in self._window.done(partition, delivery.offset):
             if self._current(event):
                 event.release()
+                reached(Point.DELIVERY_RELEASED)
         self._measure()
         self._room.set()
 

@@ -13,6 +13,7 @@ import prometheus_client
 
 from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
+from mien_core.faults import Point, reached
 from mien_core.model.platform import JobError
 from mien_core.ports import Database, Record
 from mien_core.rules.retries import delay_after
@@ -110,6 +111,7 @@ class Edge:
         except Unavailable as error:
             logger.warning("The database is away, so the delivery waits: %s", error)
             return False
+        reached(Point.RETRY_QUEUED)
         logger.warning("A part is away, so the message comes again in %.0f s: %s", delay, why)
         return True
 
@@ -133,4 +135,5 @@ class Edge:
                 logger.exception("The message becomes a dead letter, but what belongs to it can't be ended")
                 giving_up = False
             else:
+                reached(Point.BURIED)
                 return

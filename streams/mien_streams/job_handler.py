@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanKind
 from mien_core import telemetry
 from mien_core.errors import Missing, Rejected
 from mien_core.events import Event, from_record, job_failed, to_record
+from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobError, JobStatus
 from mien_core.ports import Database, Transaction
 from mien_core.rules.work import deadline_exceeded, refusal
@@ -124,6 +125,7 @@ class JobHandler(Handler, Generic[Result]):
             await asyncio.sleep(0)
             if not await self._begin(begun.order):
                 return
+            reached(Point.JOB_BEGUN)
             left = begun.seconds_left - (time.monotonic() - started)
             done, _ = await asyncio.wait({working}, timeout=max(0.0, left))
             if not done:
@@ -134,6 +136,7 @@ class JobHandler(Handler, Generic[Result]):
             except (Rejected, Missing) as error:
                 await self._fail(begun.order, JobError(error.code, error.detail), timings)
                 return
+            reached(Point.JOB_WORKED)
             timings[self._agent.hop] = since(started)
             timings.update({f"{self._agent.hop}.{step}": taken for step, taken in self._agent.steps(result).items()})
             await self._complete(begun, result)
@@ -162,6 +165,8 @@ class JobHandler(Handler, Generic[Result]):
             # up to the commit, which can't be timed within itself
             begun.timings["commit"] = since(started)
             await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=begun.timings)
+            reached(Point.JOB_WRITTEN)
+        reached(Point.JOB_ENDED)
 
     async def _fail(self, order: _Order, error: JobError, timings: dict[str, float]) -> None:
         logger.info("The job fails: %s", error.code, extra={"code": error.code})

@@ -13,6 +13,7 @@ import time
 import prometheus_client
 
 from mien_core.errors import Rejected, Unavailable
+from mien_core.faults import Point, reached
 from mien_core.ports import Channel, Database, EventPublisher, Leadership, OutboxRow, Subscription
 from mien_streams import refused
 from mien_streams.backlogs import Backlogs
@@ -115,6 +116,7 @@ class Relay:
 
     async def _published(self, rows: list[OutboxRow]) -> bool:
         """Publish rows and then remove them; False if Kafka is away."""
+        reached(Point.RELAY_READ)
         try:
             await self._publisher.publish([row.record for row in rows])
         except Unavailable as error:
@@ -127,8 +129,10 @@ class Relay:
                 return await self._published_singly(rows)
             await self._bury(rows[0], error)
             return True
+        reached(Point.RELAY_PUBLISHED)
         async with self._database.transaction() as transaction:
             await transaction.outbox.remove([row.id for row in rows])
+        reached(Point.RELAY_REMOVED)
         PUBLISHED.inc(len(rows))
         return True
 

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from mien_core.errors import Rejected, Unavailable
+from mien_core.faults import Point, reached
 from mien_core.ports import Record
 from mien_core.settings import KafkaSettings
 
@@ -93,6 +94,7 @@ class KafkaEventPublisher:
         # a record in its batch is not acknowledged yet; awaiting each acknowledgement first would cost a round trip
         # a record
         acknowledgements = [await self._batched(self._producer, record) for record in records]
+        reached(Point.RECORDS_SENT)
         await asyncio.gather(*acknowledgements)
 
     async def _batched(self, producer: AIOKafkaProducer, record: Record) -> asyncio.Future[object]:

@@ -17,6 +17,7 @@ from obstore.store import S3Store
 
 from mien_core.adapters.s3_errors import of_boto3, of_obstore, unavailable
 from mien_core.errors import Missing, Unavailable
+from mien_core.faults import Point, reached
 from mien_core.ports import ObjectFacts, PresignedPut
 from mien_core.settings import S3Settings
 
@@ -74,10 +75,12 @@ class S3ObjectStore:
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole; an existing one is replaced."""
+        reached(Point.OBJECT_PUTTING)
         with _obstore_errors():
             await obstore.put_async(
                 self._store, key, data, attributes={"Content-Type": content_type}, use_multipart=False
             )
+        reached(Point.OBJECT_PUT)
 
     async def get(self, key: str) -> bytes:
         """Read an object whole.
@@ -109,6 +112,7 @@ class S3ObjectStore:
         """
         with _obstore_errors():
             await obstore.copy_async(self._store, source, target)
+        reached(Point.OBJECT_COPIED)
 
     async def delete(self, key: str) -> None:
         """Delete an object; deleting what isn't there is no error."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
+from mien_core.faults import Point, reached
 from mien_core.intake import start_analysis
 from mien_core.model.keys import upload_id_of_original
 from mien_core.ports import Database
@@ -82,7 +83,8 @@ class S3Notifications(Handler):
                 return False
             if upload.purpose == "glam":
                 await start_analysis(transaction, upload, telemetry.current_traceparent())
-            return True
+        reached(Point.UPLOAD_NOTICED)
+        return True
 
 
 def _created_uploads(value: bytes) -> list[str]:

@@ -1,6 +1,7 @@
 """Settings come from the environment, and what is missing is named."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,15 @@ def test_what_is_missing_or_wrong_is_named_as_its_variable(monkeypatch: pytest.M
     for name in ("MIEN_POSTGRES__URL", "MIEN_POSTGRES__POOL_MAX", "MIEN_KAFKA__BROKERS"):
         assert name in message
     assert "hunter2" not in message
+
+
+def test_production_refuses_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody says that it is a test, no process starts with fault points switched on."""
+    monkeypatch.setenv("MIEN_FAULTS", "/run/plan")
+    for environment in (None, "production"):
+        if environment is not None:
+            monkeypatch.setenv("MIEN_ENVIRONMENT", environment)
+        with pytest.raises(SystemExit, match=r"MIEN_FAULTS: .* set MIEN_ENVIRONMENT=test"):
+            load(ServiceSettings)
+    monkeypatch.setenv("MIEN_ENVIRONMENT", "test")
+    assert load(ServiceSettings).faults == Path("/run/plan")

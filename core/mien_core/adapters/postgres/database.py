@@ -21,6 +21,7 @@ from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.errors import Unavailable
+from mien_core.faults import Point, reached
 from mien_core.ports import Channel, Leadership, Subscription, Transaction
 from mien_core.settings import PostgresSettings
 
@@ -108,7 +109,10 @@ class PostgresDatabase:
                 async with connection.transaction():
                     transaction = PostgresTransaction(connection)
                     yield transaction
+                    reached(Point.COMMITTING)
+                reached(Point.COMMITTED)
                 await _send(connection, transaction.signals)
+            reached(Point.ANNOUNCED)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
