@@ -177,7 +177,9 @@ class Platform:
         async with self._http.put(announced["uploadUrl"], data=PHOTO, headers=announced["headers"]) as response:
             response.raise_for_status()
         if analyse:
-            job_id = (await self._call("/analyze", {"uploadId": upload_id}))["jobId"]
+            answer = await self._call("/analyze", {"uploadId": upload_id})
+            # the analysis if it is there already, else the job
+            job_id = answer.get("jobId") or answer["id"]
         else:
             job_id = await self._noticed(upload_id)
         self.accepted[job_id] = upload_id

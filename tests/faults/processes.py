@@ -13,7 +13,7 @@ from mien_core.faults import FIRED_SUFFIX, Fault
 
 REPOSITORY = Path(__file__).parents[2]
 # a supervisor that is quicker would find ports still taken, a slower one would be measured instead of the process
-RESTART_SECONDS = 0.5
+RESTART_SECONDS = 0.2
 READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
 

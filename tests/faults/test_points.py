@@ -1,0 +1,151 @@
+"""A crash at every line at which it could hurt: each declared fault point is reached under load, and is deadly."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from signal import SIGKILL
+
+import pytest
+
+from mien_core.faults import Action, Fault, Point
+from mien_core.rules.retries import DELAYS_SECONDS
+from mien_streams.handlers import analyse_face
+from tests.faults.platform import Platform
+from tests.faults.processes import until
+from tests.faults.schedule import Schedule
+from tests.faults.stand_in import PIXEL_DIGEST, Behaviour
+
+pytestmark = pytest.mark.timeout(180)
+
+RATE = 60.0
+JOBS = 60
+UPLOADS = 24
+FLAKY = 4
+POISONS = 3
+FIRED_SECONDS = 30.0
+RECOVERY_SECONDS = 15.0
+WORKERS = ("worker-a", "worker-b")
+RELAYS = ("relay-a", "relay-b")
+
+
+async def jobs(platform: Platform) -> None:
+    """Jobs as the api accepts them."""
+    await platform.feed(JOBS, RATE)
+
+
+async def known_pixels(platform: Platform) -> None:
+    """Jobs whose pixels were analysed before, so that the worker copies the pictures."""
+    await platform.accept()
+    await platform.settled()
+    await asyncio.gather(*(platform.accept(pixel_digest=PIXEL_DIGEST) for _ in range(UPLOADS)))
+
+
+async def uploads(platform: Platform) -> None:
+    """Photos through the api."""
+    await platform.call_api(UPLOADS)
+
+
+async def notifications(platform: Platform) -> None:
+    """Photos that nobody asks about, so that S3's notification begins the work."""
+    await platform.call_api(UPLOADS, analyse=False)
+
+
+async def refused(platform: Platform) -> None:
+    """Jobs some of which serving refuses for longer than they are tried in place."""
+    away = [platform.next_upload_id() for _ in range(FLAKY)]
+    await platform.behave(Behaviour(away=frozenset(away)))
+    await asyncio.gather(platform.feed(JOBS, RATE), *(platform.accept(upload_id=upload_id) for upload_id in away))
+    await asyncio.sleep(DELAYS_SECONDS[0] / 2)
+    await platform.behave()
+
+
+async def poison(platform: Platform) -> None:
+    """Jobs, and among them bytes that are none."""
+    for number in range(POISONS):
+        await platform.put_on_topic(analyse_face.TOPIC, f"poison {number}".encode())
+        platform.dead_letters += 1
+    await platform.feed(JOBS, RATE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Who is to come to a point, by what, at most the how many-th time, and what happens there."""
+
+    point: Point
+    processes: Sequence[str] = WORKERS
+    traffic: Callable[[Platform], Awaitable[None]] = jobs
+    latest_hit: int = JOBS // 4
+    action: Action = Action.KILL
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.processes[0].partition('-')[0]} at {self.point}"
+
+
+CASES = (
+    Case(Point.JOB_CREATED, ("api",), uploads, 4),
+    Case(Point.JOB_QUEUED, ("api",), uploads, 4),
+    Case(Point.COMMITTING, ("api",), uploads, UPLOADS),
+    Case(Point.COMMITTED, ("api",), uploads, UPLOADS),
+    Case(Point.ANNOUNCED, ("api",), uploads, UPLOADS),
+    Case(Point.JOB_QUEUED, WORKERS, notifications, 4),
+    Case(Point.UPLOAD_NOTICED, WORKERS, notifications, 4),
+    Case(Point.RELAY_READ, RELAYS),
+    Case(Point.RECORDS_SENT, RELAYS),
+    Case(Point.RELAY_PUBLISHED, RELAYS),
+    Case(Point.COMMITTING, RELAYS),
+    Case(Point.COMMITTED, RELAYS),
+    Case(Point.RELAY_REMOVED, RELAYS),
+    Case(Point.DELIVERY_TAKEN),
+    Case(Point.JOB_BEGUN),
+    Case(Point.JOB_WORKED),
+    Case(Point.JOB_WRITTEN),
+    Case(Point.COMMITTING),
+    Case(Point.COMMITTED),
+    Case(Point.ANNOUNCED),
+    Case(Point.JOB_ENDED),
+    Case(Point.DELIVERY_DONE),
+    Case(Point.DELIVERY_RELEASED),
+    Case(Point.OFFSETS_COMMITTING, latest_hit=3),
+    Case(Point.OFFSETS_COMMITTED, latest_hit=3),
+    Case(Point.RETRY_QUEUED, WORKERS, refused, 1),
+    Case(Point.BURIED, WORKERS, poison, 1),
+    Case(Point.OBJECT_PUTTING, ("serving",)),
+    Case(Point.OBJECT_PUT, ("serving",)),
+    Case(Point.OBJECT_COPIED, WORKERS, known_pixels),
+    # the answer to a COMMIT is lost with the connection
+    Case(Point.COMMITTED, action=Action.AWAY),
+    Case(Point.COMMITTED, RELAYS, action=Action.AWAY),
+    Case(Point.COMMITTED, ("api",), uploads, UPLOADS, Action.AWAY),
+)
+
+
+def test_no_declared_point_is_left_out() -> None:
+    """Every one has a case, and a case fails if its point doesn't fire."""
+    assert {case.point for case in CASES} == set(Point)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_crash_at_a_point_costs_nothing(schedule: Schedule, seed: int, case: Case) -> None:
+    """Whoever comes first to the point is gone there, comes back, and all jobs end once."""
+    platform = schedule.platform
+    processes = [platform.processes[name] for name in case.processes]
+    async with schedule.fault(str(case), seed) as row:
+        hit = platform.luck.randint(1, case.latest_hit)
+        for process in processes:
+            process.arm(Fault(case.point, case.action, hit))
+        traffic = asyncio.ensure_future(case.traffic(platform))
+        try:
+            await until(lambda: any(process.fired for process in processes), FIRED_SECONDS, f"{case} fired")
+        finally:
+            row.happens()
+            for process in processes:
+                process.disarm()
+            await traffic
+        if case.action is Action.KILL:
+            await until(lambda: any(process.ends[process.forgiven :] for process in processes), 5.0, "it is gone")
+        for process in processes:
+            if process.unexpected_ends == [-SIGKILL]:
+                process.forgive()
+            await process.ready()
+    assert row.recovery is not None
+    assert row.recovery < RECOVERY_SECONDS
