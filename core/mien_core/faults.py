@@ -58,9 +58,10 @@ class Point(StrEnum):
 
 
 class Action(StrEnum):
-    """What happens at a point: SIGKILL, or the error that says that the database is away."""
+    """What happens at a point: SIGKILL, SIGSTOP, or the error that says that the database is away."""
 
     KILL = "kill"
+    FREEZE = "freeze"
     AWAY = "away"
 
 
@@ -112,9 +113,9 @@ class _Faults:
         self._text = ""
         self._file.replace(self._file.with_suffix(FIRED_SUFFIX))
         print(f"fault: {fault}", file=sys.stderr, flush=True)  # noqa: T201 - the last words of a process
-        if fault.action is Action.KILL:
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise Unavailable("database_unavailable", f"The fault point {point} says that the database is away.")
+        if fault.action is Action.AWAY:
+            raise Unavailable("database_unavailable", f"The fault point {point} says that the database is away.")
+        os.kill(os.getpid(), signal.SIGKILL if fault.action is Action.KILL else signal.SIGSTOP)
 
 
 _faults: _Faults | None = None

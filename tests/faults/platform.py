@@ -6,11 +6,12 @@ calls, or through the api itself.
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -41,6 +42,8 @@ from tests.faults.servers import Servers
 from tests.faults.stand_in import BEHAVIOUR_PATH, Behaviour
 from tests.faults.topics import Topics
 from tests.makers import new_upload
+
+Request = contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 TENANT = "acme"
 STREAMS = ("-m", "mien_streams")
@@ -157,32 +160,30 @@ class Platform:
             accepting.append(asyncio.create_task(self.accept()))
         return await asyncio.gather(*accepting)
 
-    async def call_api(self, count: int, *, analyse: bool = True) -> None:
-        """Upload photos as browsers do, and ask for their analysis at once, some callers at a time.
+    async def call_api(self, count: int, *, calls: int = 1) -> None:
+        """Upload photos as browsers do, some at a time, and ask for each one's analysis at once, by so many calls.
 
-        Without asking, S3's notification is all that begins the work; then it is waited for.
+        With none, S3's notification is all that begins the work; then it is waited for.
         """
         queue = list(range(count))
 
         async def caller() -> None:
             while queue:
                 queue.pop()
-                await self._upload(analyse=analyse)
+                await self._upload(calls)
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
-    async def _upload(self, *, analyse: bool) -> None:
+    async def _upload(self, calls: int) -> None:
         announced = await self._call("/upload-url", {"contentType": "image/png", "contentLength": len(PHOTO)})
         upload_id = announced["uploadId"]
-        async with self._http.put(announced["uploadUrl"], data=PHOTO, headers=announced["headers"]) as response:
-            response.raise_for_status()
-        if analyse:
-            answer = await self._call("/analyze", {"uploadId": upload_id})
+        await self._insist(lambda: self._http.put(announced["uploadUrl"], data=PHOTO, headers=announced["headers"]))
+        if calls == 0:
+            self.accepted[await self._noticed(upload_id)] = upload_id
+            return
+        for answer in await asyncio.gather(*(self._call("/analyze", {"uploadId": upload_id}) for _ in range(calls))):
             # the analysis if it is there already, else the job
-            job_id = answer.get("jobId") or answer["id"]
-        else:
-            job_id = await self._noticed(upload_id)
-        self.accepted[job_id] = upload_id
+            self.accepted[answer.get("jobId") or answer["id"]] = upload_id
 
     async def _noticed(self, upload_id: str) -> str:
         """Wait until a notification has begun the upload's job; its id."""
@@ -195,16 +196,22 @@ class Platform:
                 await asyncio.sleep(0.05)
 
     async def _call(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """Call the api, again and again until it answers with 2xx, as a client does whose user waits."""
         headers = {"Authorization": f"Bearer {await self._secret()}", "Prefer": "wait=0"}
+        answer: dict[str, Any] = json.loads(
+            await self._insist(lambda: self._http.post(self._api + path, json=body, headers=headers))
+        )
+        return answer
+
+    async def _insist(self, ask: Callable[[], Request]) -> bytes:
+        """Ask again and again until the answer is 2xx, as a client does whose user waits; its body."""
         deadline = time.monotonic() + INSIST_SECONDS
         while True:
             try:
-                async with self._http.post(self._api + path, json=body, headers=headers) as response:
-                    answer: dict[str, Any] = await response.json(content_type=None)
+                async with ask() as response:
+                    body = await response.read()
                     if response.ok:
-                        return answer
-                    problem = f"{response.status} {answer}"
+                        return body
+                    problem = f"{response.status} {body!r}"
                     assert response.status >= HTTPStatus.INTERNAL_SERVER_ERROR, problem
             except (aiohttp.ClientError, TimeoutError) as error:
                 problem = repr(error)

@@ -23,10 +23,15 @@ class Row:
     recovery: float | None = None
     remark: str = ""
     happened_at: float | None = field(default=None, repr=False)
+    returned_at: float = field(default=0.0, repr=False)
 
     def happens(self) -> None:
         """Note that the fault happens now."""
         self.happened_at = time.monotonic()
+
+    def returns(self) -> None:
+        """Note that the part is back now, where the jobs' lag alone can't show that it was away."""
+        self.returned_at = time.monotonic()
 
 
 @dataclass
@@ -57,7 +62,7 @@ class Schedule:
         finally:
             row.jobs = len(platform.accepted.keys() - before)
         if row.happened_at is not None:
-            row.recovery = platform.lag.recovery(row.happened_at)
+            row.recovery = max(platform.lag.recovery(row.happened_at), row.returned_at - row.happened_at)
         findings = await platform.findings()
         row.lost, row.doubled = len(findings.lost), len(findings.doubled)
         news = [line for line in str(findings).splitlines() if line not in self.known] if findings else []

@@ -47,7 +47,7 @@ async def uploads(platform: Platform) -> None:
 
 async def notifications(platform: Platform) -> None:
     """Photos that nobody asks about, so that S3's notification begins the work."""
-    await platform.call_api(UPLOADS, analyse=False)
+    await platform.call_api(UPLOADS, calls=0)
 
 
 async def refused(platform: Platform) -> None:

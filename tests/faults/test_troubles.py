@@ -1,0 +1,142 @@
+"""What is worse than a crash: parts that are slow, frozen, wrong about the time, or joined by others."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mien_core.faults import Action, Fault, Point
+from tests.faults.gate import Mode
+from tests.faults.processes import until
+from tests.faults.schedule import Schedule
+
+pytestmark = pytest.mark.timeout(180)
+
+RECOVERY_SECONDS = 15.0
+FROZEN_SECONDS = 20.0
+AHEAD_SECONDS = 3600
+S3_SECONDS = 4.0
+
+
+@pytest.mark.parametrize("mode", [Mode.SLOW, Mode.REFUSING])
+async def test_an_object_store_in_trouble_costs_nothing(schedule: Schedule, seed: int, mode: Mode) -> None:
+    """What can't be stored now is tried again in place, then later; photos come through the api all the while."""
+    platform = schedule.platform
+    async with schedule.fault(f"S3 is {mode}", seed) as row:
+        row.happens()
+        platform.gate.mode = mode
+        working = asyncio.gather(platform.feed(40, 10.0), platform.call_api(8))
+        await asyncio.sleep(S3_SECONDS)
+        platform.gate.mode = Mode.OPEN
+        await working
+    assert mode is not Mode.REFUSING or platform.gate.refused
+    assert row.recovery is not None
+    assert row.recovery < S3_SECONDS + RECOVERY_SECONDS
+
+
+async def test_who_is_frozen_holds_nobody_up_and_harms_nobody_when_it_wakes(schedule: Schedule, seed: int) -> None:
+    """SIGSTOP for 20 s: a worker with locks on its rows, and the active relay with records that are published only.
+
+    Group and leadership go on without them, and they notice when they wake.
+    """
+    platform = schedule.platform
+    worker, relays = platform.processes["worker-a"], platform.relays
+    async with schedule.fault("SIGSTOP worker and relay, 20 s", seed) as row:
+        worker.arm(Fault(Point.JOB_WRITTEN, Action.FREEZE, platform.luck.randint(1, 5)))
+        feeding = asyncio.create_task(platform.feed(200, 10.0))
+        await until(lambda: worker.fired, 10.0, "the worker is frozen")
+        row.happens()
+        for relay in relays:
+            relay.arm(Fault(Point.RELAY_PUBLISHED, Action.FREEZE))
+        await until(lambda: any(relay.fired for relay in relays), 10.0, "the active relay is frozen")
+        for relay in relays:
+            relay.disarm()
+        await asyncio.sleep(FROZEN_SECONDS)
+        recovered_before = platform.lag.recovery(row.happened_at or 0.0)
+        for process in (worker, *relays):
+            process.send(signal.SIGCONT)
+        await feeding
+    assert recovered_before < RECOVERY_SECONDS
+    assert row.recovery is not None
+    assert row.recovery < FROZEN_SECONDS + RECOVERY_SECONDS
+
+
+@pytest.fixture(scope="session")
+def hour_ahead(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process that takes it to be an hour later."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        if os.environ.get("CI") == "true":
+            raise AssertionError("There is no C compiler for the wrong clock.")
+        pytest.skip("there is no C compiler for the wrong clock")
+    library = tmp_path_factory.mktemp("clock") / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+    wrong = {"LD_PRELOAD": str(library), "CLOCK_AHEAD_SECONDS": str(AHEAD_SECONDS)}
+    told = subprocess.run(
+        [sys.executable, "-c", "import time; print(time.time())"],
+        env=os.environ | wrong,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(told.stdout) - time.time() > AHEAD_SECONDS - 60
+    return wrong
+
+
+@pytest.mark.parametrize("name", ["worker-a", "relay-a"])
+async def test_a_wrong_clock_costs_nothing(
+    schedule: Schedule, seed: int, hour_ahead: dict[str, str], name: str
+) -> None:
+    """One process takes it to be an hour later: no deadline has passed for it, and its partner notices nothing."""
+    platform = schedule.platform
+    wrong = platform.processes[name]
+    others = [process for process in platform.relays if process is not wrong and name.startswith("relay")]
+    async with schedule.fault(f"{name}'s clock an hour ahead", seed) as row:
+        for process in (wrong, *others):
+            await process.stop()
+        wrong.start(hour_ahead)
+        await wrong.ready()
+        row.happens()
+        await platform.feed(60, 60.0)
+        await platform.settled()
+        await wrong.stop()
+        for process in (wrong, *others):
+            process.start()
+        await wrong.ready()
+    assert row.recovery is not None
+
+
+async def test_a_rebalance_under_load_costs_nothing(schedule: Schedule, seed: int) -> None:
+    """A third worker joins at 100 jobs a second, and leaves at 100 jobs a second."""
+    platform = schedule.platform
+    third = platform.add_streams("worker-c", "analyse-face", "s3-notifications")
+    async with schedule.fault("worker added at 100 jobs/s", seed) as added:
+        feeding = asyncio.create_task(platform.feed(500, 100.0))
+        added.happens()
+        third.start()
+        await third.ready()
+        await feeding
+    async with schedule.fault("worker removed at 100 jobs/s", seed) as removed:
+        feeding = asyncio.create_task(platform.feed(300, 100.0))
+        await asyncio.sleep(platform.luck.uniform(0.2, 0.8))
+        removed.happens()
+        await third.stop()
+        await feeding
+    del platform.processes["worker-c"]
+    for row in (added, removed):
+        assert row.recovery is not None
+        assert row.recovery < RECOVERY_SECONDS
+
+
+async def test_the_notification_and_the_call_at_once_begin_one_job(schedule: Schedule, seed: int) -> None:
+    """Three calls for each photo, and S3's notification at the same time: one job, which all of them are told."""
+    platform = schedule.platform
+    async with schedule.fault("S3 notification and three POSTs at once", seed):
+        await platform.call_api(40, calls=3)
