@@ -8,6 +8,7 @@ import pytest
 
 from mien_core import migrations
 from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.adapters.postgres import database as adapter
 from mien_core.errors import Unavailable
 from mien_core.ports import Channel
 from mien_core.settings import PostgresSettings
@@ -53,6 +54,28 @@ async def test_a_leader_notices_that_its_right_is_gone(server: Postgres) -> None
         await asyncio.to_thread(server.stop)
         with pytest.raises(Unavailable, match="leadership_lost"):
             await leader.confirm()
+
+
+async def test_who_is_stopped_holds_nobody_up(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a frozen process has locked, and its leadership, are others' after a while; it is told when it wakes."""
+    monkeypatch.setattr(adapter, "STOPPED_SECONDS", 1)
+    async with PostgresDatabase(PostgresSettings(url=server.url)) as database, asyncio.timeout(30):
+        with pytest.raises(Unavailable, match="database_unavailable"):
+            async with database.transaction() as stopped:
+                assert await stopped.inbox.add("handler", "event")
+                async with database.transaction() as successor:
+                    assert await successor.inbox.add("handler", "event")
+        async with database.leadership("relay") as leader:
+            assert leader is not None
+            while not await _can_lead(database):  # noqa: ASYNC110 - the server decides when
+                await asyncio.sleep(0.05)
+            with pytest.raises(Unavailable, match="leadership_lost"):
+                await leader.confirm()
+
+
+async def _can_lead(database: PostgresDatabase) -> bool:
+    async with database.leadership("relay") as successor:
+        return successor is not None
 
 
 async def test_signals_work_again_after_a_restart(server: Postgres) -> None:

@@ -32,6 +32,9 @@ Connection = psycopg.AsyncConnection[Row]
 POOL_TIMEOUT_SECONDS = 5.0
 RECONNECT_SECONDS = 2.0
 IDLE_SECONDS = 1.0
+# A process that is stopped, with its machine or by a debugger, keeps its connections: without an end its locks would
+# hold up whoever takes over its work for as long.
+STOPPED_SECONDS = 10
 
 
 class PostgresTransaction:
@@ -59,7 +62,7 @@ class PostgresTransaction:
 
 
 class PostgresLeadership:
-    """Holds a session's advisory lock: if the connection is lost, so is the lock."""
+    """Holds a session's advisory lock. It is lost with its connection, or if nobody confirms for STOPPED_SECONDS."""
 
     def __init__(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
         self._connection = connection
@@ -78,7 +81,7 @@ class PostgresDatabase:
     def __init__(self, settings: PostgresSettings) -> None:
         self._url = settings.url.get_secret_value()
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
-        self._pool = self._new_pool(settings, {})
+        self._pool = self._new_pool(settings, {"options": f"-c idle_in_transaction_session_timeout={STOPPED_SECONDS}s"})
         # connections of their own, so that the server itself refuses a write among reads
         self._readers = self._new_pool(settings, {"options": "-c default_transaction_read_only=on"})
         self._signals = Signals(self._url)
@@ -131,7 +134,9 @@ class PostgresDatabase:
     async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:
         """See ports.Database."""
         with translated():
-            connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, options=f"-c idle_session_timeout={STOPPED_SECONDS}s"
+            )
         async with connection:
             with translated():
                 cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))

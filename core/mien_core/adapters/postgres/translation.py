@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from mien_core.errors import Unavailable
+
+CONNECTION_TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout)
 
 
 @contextmanager
@@ -15,11 +18,12 @@ def translated() -> Iterator[None]:
     """Turn connection trouble into Unavailable.
 
     A violated constraint or a wrong statement is a bug and passes as it is. OperationalError also covers
-    deadlocks and serialisation failures, for which a retry is right, too.
+    deadlocks and serialisation failures, for which a retry is right, too; what was stopped for so long that the server
+    ended its transaction finds that out at its next statement.
     """
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests) as error:
+    except (*CONNECTION_TROUBLE, PoolTimeout, PoolClosed, TooManyRequests) as error:
         # a restarted server is back in a moment, and a broken connection is replaced at once
         raise Unavailable("database_unavailable", "The database can't be reached. Try again shortly.", 0.1) from error
 
