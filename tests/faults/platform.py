@@ -51,6 +51,8 @@ STREAMS = ("-m", "mien_streams")
 SETTLED_SECONDS = 90.0
 # nothing is on its way and nobody works: what has not ended by now never will
 STUCK_SECONDS = 3.0
+# four times as long as offsets wait for their commit
+STANDSTILL_SECONDS = 1.0
 INSIST_SECONDS = 60.0
 CALLERS = 8
 PHOTO = b"not really a photo"
@@ -58,6 +60,8 @@ PHOTO = b"not really a photo"
 WAITING = """
     SELECT (SELECT count(*) FROM jobs WHERE status IN ('created', 'processing')), (SELECT count(*) FROM outbox)
 """
+
+TAKEN = "SELECT extract(epoch FROM updated_at - created_at)::float8 FROM jobs WHERE id = ANY(%s::uuid[])"
 
 
 @dataclass
@@ -228,6 +232,21 @@ class Platform:
         async with KafkaEventPublisher(KafkaSettings(brokers=self.servers.kafka.brokers)) as publisher:
             await publisher.publish([Record(topic, b"stranger", value, ())])
 
+    async def buried(self, count: int) -> None:
+        """Wait until there are so many dead letters."""
+        async with asyncio.timeout(INSIST_SECONDS):
+            while True:
+                async with self.database.reading() as reading:
+                    if await reading.dead_letters.count() >= count:
+                        return
+                await asyncio.sleep(0.01)
+
+    async def seconds_taken(self, job_ids: Sequence[str]) -> list[float]:
+        """The seconds from each job's beginning to its end."""
+        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
+            rows = await (await connection.execute(TAKEN, (list(job_ids),))).fetchall()
+        return [row[0] for row in rows]
+
     async def settled(self, seconds: float = SETTLED_SECONDS) -> None:
         """Wait until nothing is on its way: no open job, no record in the outbox, no message without its commit.
 
@@ -235,19 +254,26 @@ class Platform:
         """
         deadline = time.monotonic() + seconds
         stuck_since: float | None = None
-        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
-            while time.monotonic() < deadline:
-                row = await (await connection.execute(WAITING)).fetchone()
-                assert row is not None
-                open_jobs, records = row
-                if records == 0 and await self.topics.lag() == 0:
-                    stuck_since = stuck_since or time.monotonic()
-                    if open_jobs == 0 or time.monotonic() > stuck_since + STUCK_SECONDS:
-                        return
-                else:
-                    stuck_since = None
-                await asyncio.sleep(0.1)
+        while time.monotonic() < deadline:
+            open_jobs, records, uncommitted = await self._open()
+            if records or uncommitted:
+                stuck_since = None
+            else:
+                stuck_since = stuck_since or time.monotonic()
+                if open_jobs == 0 or time.monotonic() > stuck_since + STUCK_SECONDS:
+                    return
+            await asyncio.sleep(0.1)
         raise AssertionError(f"not settled after {seconds:g} s:\n{self.logs()}")
+
+    async def standstill(self) -> None:
+        """Wait until for a second no job has ended and no offset was committed, whatever is still open."""
+        before, since = await self._open(), time.monotonic()
+        async with asyncio.timeout(SETTLED_SECONDS):
+            while time.monotonic() < since + STANDSTILL_SECONDS:
+                await asyncio.sleep(0.1)
+                now = await self._open()
+                if now != before:
+                    before, since = now, time.monotonic()
 
     async def findings(self) -> Findings:
         """Audit everything that was done so far."""
@@ -262,6 +288,13 @@ class Platform:
     def logs(self) -> str:
         """The ends of all logs."""
         return "\n".join(f"{process.name}:\n{tail(process.log)}" for process in self.processes.values())
+
+    async def _open(self) -> tuple[int, int, int]:
+        """How many jobs have not ended, records wait in the outbox, and messages are not committed."""
+        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
+            row = await (await connection.execute(WAITING)).fetchone()
+        assert row is not None
+        return row[0], row[1], await self.topics.lag()
 
     @property
     def _http(self) -> aiohttp.ClientSession:
@@ -325,7 +358,7 @@ async def new_platform(
     database_url = await asyncio.to_thread(servers.new_database, name)
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         await connection.execute(TRIGGERS)
-    bucket = await asyncio.to_thread(servers.new_bucket, name)
+    bucket = await asyncio.to_thread(servers.new_bucket, name.replace("_", "-"))
     port = urlsplit(bucket.endpoint or "").port
     assert port is not None
     async with Gate(port) as gate:

@@ -1,0 +1,64 @@
+"""Each bug that this is all about, planted into the real processes: the checks must be red.
+
+What is done to them is also done without a bug, and then nothing is found. It leaves nothing to luck: one job is held
+back until all behind it are done, then its worker is killed. Whoever acknowledged too early has lost that job, and
+whoever forgets what was done does it again, since all behind the held one come again.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.audit import Findings
+from tests.faults.planted import BUGS
+from tests.faults.platform import STREAMS, Platform, new_platform
+from tests.faults.servers import Servers
+from tests.faults.stand_in import Behaviour
+
+pytestmark = pytest.mark.timeout(180)
+
+CASES = {
+    "acknowledge_before_commit": "nobody works on it",
+    "highest_offset_commit": "nobody works on it",
+    "no_inbox": "the inbox doesn't have its event",
+    "no_memory": "its end was written 2 times",
+    "dropped_outbox_row": "was not published",
+}
+JOBS = 40
+RATE = 80.0
+
+
+async def one_held_back_then_killed(platform: Platform) -> Findings:
+    """Do the worst to the window, and tell what came of it."""
+    streams = platform.add_streams("streams", "relay", "analyse-face", "s3-notifications")
+    async with platform.running(streams.name, "serving"):
+        held = platform.next_upload_id()
+        await platform.behave(Behaviour(held=frozenset({held})))
+        await platform.accept(upload_id=held)
+        await platform.feed(JOBS, RATE)
+        # the held job's partition can't be committed any further, and all others are
+        await platform.standstill()
+        streams.kill()
+        await platform.behave()
+        await platform.settled()
+        return await platform.findings()
+
+
+async def test_without_a_bug_nothing_is_found(servers: Servers, tmp_path: Path) -> None:
+    """The very same, done to the product as it is."""
+    async with new_platform(servers, "no_bug", tmp_path, STREAMS) as platform:
+        findings = await one_held_back_then_killed(platform)
+    assert not findings, str(findings)
+
+
+@pytest.mark.parametrize("bug", CASES)
+async def test_a_planted_bug_is_found(servers: Servers, tmp_path: Path, bug: str) -> None:
+    """The checks say what the bug did."""
+    async with new_platform(servers, bug, tmp_path, ("-m", "tests.faults.planted", bug)) as platform:
+        findings = await one_held_back_then_killed(platform)
+    assert CASES[bug] in str(findings)
+
+
+def test_every_planted_bug_is_looked_for() -> None:
+    """A bug that nobody runs proves nothing."""
+    assert CASES.keys() == BUGS.keys()
