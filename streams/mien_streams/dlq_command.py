@@ -58,13 +58,16 @@ async def _list(arguments: argparse.Namespace, database: Database) -> int:
         letters = await reading.dead_letters.select(selection, arguments.limit)
         count = await reading.dead_letters.count(selection)
         now = await reading.now()
+    shown = f"{len(letters):,} of " if len(letters) < count else ""
+    counted = f"{shown}{count:,} dead letter{'' if count == 1 else 's'}."
     if arguments.json:
         line([dlq_output.summary(letter) for letter in letters])
+        if shown:
+            sys.stderr.write(f"{counted}\n")
         return ALL_DONE
     if letters:
         line(dlq_output.table(letters, now))
-    shown = f"{len(letters):,} of " if len(letters) < count else ""
-    line(f"{shown}{count:,} dead letter{'' if count == 1 else 's'}.")
+    line(counted)
     return ALL_DONE
 
 

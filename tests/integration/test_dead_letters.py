@@ -15,9 +15,11 @@ import psycopg
 from mien_core import events
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.intake import start_analysis
+from mien_core.model.dead_letters import DeadLetter, Selection
 from mien_core.model.keys import original_key
 from mien_core.model.platform import Job, JobStatus
 from mien_core.settings import PostgresSettings
+from mien_streams.addressing import redrives
 from mien_streams.handlers import s3_notifications
 from tests.integration.test_streams_process import (
     DEADLINE_SECONDS,
@@ -58,9 +60,10 @@ async def told(url: str, *arguments: str, status: int = 0) -> str:
     return out
 
 
-async def listed(platform: Platform, *criteria: str) -> list[dict[str, Any]]:  # noqa: F811 - the fixture's value
-    letters: list[dict[str, Any]] = json.loads(await told(platform.postgres_url, "list", "--json", *criteria))
-    return letters
+async def kept(platform: Platform, **criteria: Any) -> list[DeadLetter]:  # noqa: F811 - the fixture's value
+    """The letters that are there."""
+    async with platform.database.reading() as reading:
+        return await reading.dead_letters.select(Selection(**criteria))
 
 
 async def poison(platform: Platform, serving: Serving) -> Job:  # noqa: F811 - the fixtures' values
@@ -85,7 +88,8 @@ async def test_poison_becomes_a_letter_and_the_letter_a_result(
         assert time.monotonic() - began < POISON_SECONDS
         assert {job.status for job in await platform.ended(*others)} == {JobStatus.COMPLETED}
 
-        [letter] = await listed(platform, "--code", "internal_error", "--handler", "analyse-face")
+        criteria = ("--code", "internal_error", "--handler", "analyse-face")
+        [letter] = json.loads(await told(url, "list", "--json", *criteria))
         assert (letter["job_id"], letter["attempts"], letter["redrives"]) == (poisoned.id, 1, 0)
         assert letter["detail"].startswith("ServingFault")
         page = await told(url, "show", str(letter["id"]))
@@ -94,16 +98,16 @@ async def test_poison_becomes_a_letter_and_the_letter_a_result(
         # redriven too early it dies again, as another letter that knows of the first redrive
         await told(url, "redrive", "--job", poisoned.id, "--actor", "anna")
         await platform.ended(poisoned)
-        [second] = await listed(platform)
-        assert (second["redrives"], second["id"] != letter["id"]) == (1, True)
+        [second] = await kept(platform)
+        assert (redrives(second.headers), second.id != letter["id"]) == (1, True)
 
         serving.problems.clear()
-        await told(url, "redrive", str(second["id"]), "--dry-run")
-        await told(url, "redrive", str(second["id"]), "--actor", "anna")
+        await told(url, "redrive", str(second.id), "--dry-run")
+        await told(url, "redrive", str(second.id), "--actor", "anna")
         [ended] = await platform.ended(poisoned)
         assert ended.status is JobStatus.COMPLETED
-        assert (await told(url, "redrive", str(second["id"]), status=1)).startswith(f"refused {second['id']}")
-        assert await listed(platform) == []
+        assert (await told(url, "redrive", str(second.id), status=1)).startswith(f"refused {second.id}")
+        assert await kept(platform) == []
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM analyses").fetchone() == (21,)
         audited = connection.execute("SELECT actor, action FROM audit_log").fetchall()
@@ -117,18 +121,18 @@ async def test_malformed_bytes_can_be_shown_redriven_and_dropped(platform: Platf
         await platform.put_on_topic(events.UploadReceived.topic, b"\xff\x00 not an event")
         await platform.put_on_topic(s3_notifications.TOPIC, b'{"Records": 1}')
         await platform.dead_letters(2)
-        letters = await listed(platform)
-        assert {letter["code"] for letter in letters} == {"malformed_event", "malformed_notification"}
-        [bytes_letter] = await listed(platform, "--topic", events.UploadReceived.topic)
-        assert "ff 00 20 6e 6f 74" in await told(url, "show", str(bytes_letter["id"]))
+        letters = await kept(platform)
+        assert {letter.code for letter in letters} == {"malformed_event", "malformed_notification"}
+        [bytes_letter] = await kept(platform, topic=events.UploadReceived.topic)
+        assert "ff 00 20 6e 6f 74" in await told(url, "show", str(bytes_letter.id))
 
         await told(url, "redrive", "--all")
         await platform.dead_letters(2)
-        again = await listed(platform)
-        assert [letter["redrives"] for letter in again] == [1, 1]
-        assert not {letter["id"] for letter in again} & {letter["id"] for letter in letters}
+        again = await kept(platform)
+        assert [redrives(letter.headers) for letter in again] == [1, 1]
+        assert not {letter.id for letter in again} & {letter.id for letter in letters}
         await told(url, "drop", "--all", "--actor", "anna")
-        assert await listed(platform) == []
+        assert await kept(platform) == []
         [ended] = await platform.ended(await platform.begin())
         assert ended.status is JobStatus.COMPLETED
 
@@ -149,7 +153,7 @@ async def test_a_notification_that_comes_before_its_row_leaves_no_letter(platfor
             upload = await transaction.uploads.add(announced)
         [ended] = await platform.ended(await platform.job_of(upload))
     assert ended.status is JobStatus.COMPLETED
-    assert await listed(platform) == []
+    assert await kept(platform) == []
 
 
 LETTERS = 60

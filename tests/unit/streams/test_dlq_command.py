@@ -91,12 +91,13 @@ async def test_a_list_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_a_list_for_programs_is_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the messages' contents."""
-    await command(await with_letters(1, value=b"SECRET"), "list", "--json")
-    printed = capsys.readouterr().out
-    [letter] = json.loads(printed)
+    """Without the messages' contents; that it isn't all is said beside it."""
+    await command(await with_letters(2, value=b"SECRET"), "list", "--json", "--limit", "1")
+    printed = capsys.readouterr()
+    [letter] = json.loads(printed.out)
     assert (letter["id"], letter["code"], letter["job_id"]) == (1, "malformed_event", None)
-    assert "SECRET" not in printed
+    assert "SECRET" not in printed.out
+    assert printed.err == "1 of 2 dead letters.\n"
 
 
 async def test_one_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
