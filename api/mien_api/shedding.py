@@ -27,6 +27,7 @@ SHED = Counter("mien_requests_shed_total", "Requests sent away because too much 
 OPEN_JOBS = Gauge("mien_jobs_open", "Jobs that have not ended, as last read.", ["kind"])
 
 READ_SECONDS = 1.0
+TICK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,6 @@ class Shedding:
         self._drains: defaultdict[JobKind, Drain] = defaultdict(Drain)
         self._requests = 0
         self._photos = 0
-        self._reading_since: float | None = None
 
     async def admit(self, request: Request) -> AsyncIterator[None]:
         """Let a request in for as long as it lasts. A dependency of FastAPI.
@@ -108,11 +108,9 @@ class Shedding:
 
     def load(self, kind: JobKind) -> Load:
         """What waits for this kind of job at the moment."""
-        pending = 0.0 if self._reading_since is None else time.monotonic() - self._reading_since
         return replace(
             self._pipeline,
             open_jobs=self._open.get(kind, 0) + self._begun[kind],
-            pool_seconds=max(self._pipeline.pool_seconds, pending),
             requests=self._requests,
             photos=self._photos,
         )
@@ -132,22 +130,27 @@ class Shedding:
 
     async def _read(self, database: Database) -> None:
         before = self._begun.copy()
-        self._reading_since = started = time.monotonic()
+        reading = asyncio.create_task(_waiting(database), name="shedding-read")
+        seconds = 0.0
         try:
-            # a unit of work, since those are what may wait for connections
-            async with database.transaction() as transaction:
-                waited = time.monotonic() - started
-                self._reading_since = None
-                found = await transaction.jobs.open_by_kind()
-                outbox_seconds = await transaction.outbox.oldest_due_seconds()
-        except Unavailable:
-            self._pipeline = replace(self._pipeline, pool_seconds=time.monotonic() - started)
-            raise
+            while not (await asyncio.wait({reading}, timeout=TICK_SECONDS))[0]:
+                # counted, not measured: a process that was held up itself must not take it for the database's fault
+                seconds += TICK_SECONDS
+                longest = max(seconds, self._pipeline.database_seconds)
+                self._pipeline = replace(self._pipeline, database_seconds=longest)
         finally:
-            self._reading_since = None
-        self._pipeline = Load(outbox_seconds=outbox_seconds, pool_seconds=waited)
+            # of no effect unless whoever reads is cancelled
+            reading.cancel()
+        found, outbox_seconds = await reading
+        self._pipeline = Load(outbox_seconds=outbox_seconds, database_seconds=seconds)
         self._open = found
         for kind in JobKind:
             self._drains[kind].note(time.monotonic(), found.get(kind, 0), taken=before[kind] > 0)
             OPEN_JOBS.labels(kind).set(found.get(kind, 0))
         self._begun -= before
+
+
+async def _waiting(database: Database) -> tuple[Mapping[JobKind, int], float]:
+    """Open jobs by kind, and the age of the oldest due record. A unit of work, since those may wait for connections."""
+    async with database.transaction() as transaction:
+        return await transaction.jobs.open_by_kind(), await transaction.outbox.oldest_due_seconds()

@@ -85,7 +85,8 @@ class Gate:
         finally:
             # of no effect if it was said already what came of it
             passage.abandoned()
-            self._tell()
+            if not self._closed or self.breaker.openings > self._openings:
+                self._tell()
 
     def _tell(self) -> None:
         """Wake who waits, now and when the pause is over."""

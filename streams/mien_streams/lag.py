@@ -60,9 +60,13 @@ class Lag:
                 await self._task
 
     async def _run(self) -> None:
+        away = False
         while True:
             try:
                 self._oldest = min((await self._look()).values(), default=None)
+                away = False
             except Unavailable as error:
-                logger.warning("The %s can't be looked at: %s", self.name, error)
+                if not away:
+                    logger.warning("The %s can't be looked at: %s", self.name, error)
+                away = True
             await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -18,16 +18,16 @@ class Limits(BaseModel):
     """How much may wait before an ingress takes no more work.
 
     open_jobs is per kind of job, over all processes: as many as are done well within a job's deadline. outbox_seconds
-    is how long the oldest due record may wait for its publication, pool_seconds how long a unit of work may wait for
-    a database connection. requests and photos are held by one process: requests that bring work, and those of them
-    that have a photo in memory.
+    is how long the oldest due record may wait for its publication, database_seconds how long a small unit of work may
+    take, the wait for a connection included. requests and photos are held by one process: requests that bring work,
+    and those of them that have a photo in memory.
     """
 
     model_config = ConfigDict(frozen=True)
 
     open_jobs: int = Field(default=5000, ge=1)
     outbox_seconds: float = Field(default=60.0, gt=0)
-    pool_seconds: float = Field(default=1.0, gt=0)
+    database_seconds: float = Field(default=2.0, gt=0)
     requests: int = Field(default=1000, ge=1)
     photos: int = Field(default=64, ge=1)
 
@@ -38,7 +38,7 @@ class Load:
 
     open_jobs: int = 0
     outbox_seconds: float = 0.0
-    pool_seconds: float = 0.0
+    database_seconds: float = 0.0
     requests: int = 0
     photos: int = 0
 
@@ -48,7 +48,7 @@ class Cause(StrEnum):
 
     OPEN_JOBS = "open_jobs"
     OUTBOX = "outbox"
-    POOL = "pool"
+    DATABASE = "database"
     REQUESTS = "requests"
     PHOTOS = "photos"
 
@@ -61,7 +61,7 @@ def overload(load: Load, limits: Limits) -> Cause | None:
     reached = {
         Cause.OPEN_JOBS: load.open_jobs >= limits.open_jobs,
         Cause.OUTBOX: load.outbox_seconds > limits.outbox_seconds,
-        Cause.POOL: load.pool_seconds > limits.pool_seconds,
+        Cause.DATABASE: load.database_seconds > limits.database_seconds,
         Cause.REQUESTS: load.requests >= limits.requests,
         Cause.PHOTOS: load.photos >= limits.photos,
     }

@@ -23,6 +23,7 @@ DEADLINE_SECONDS = 5.0
 @pytest.fixture(autouse=True)
 def _read_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shedding, "READ_SECONDS", 0.01)
+    monkeypatch.setattr(shedding, "TICK_SECONDS", 0.01)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -53,7 +54,7 @@ def shed(route: str, cause: str) -> float:
 
 @pytest.fixture
 async def client(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
-    platform.limits = Limits(open_jobs=3, outbox_seconds=60, pool_seconds=0.1)
+    platform.limits = Limits(open_jobs=3)
     async with platform.client(f"Bearer {await platform.secret()}") as client:
         yield client
 
@@ -110,10 +111,10 @@ class CrowdedDatabase(MemoryDatabase):
             yield transaction
 
 
-async def test_a_crowded_pool_sends_work_away(platform: Platform) -> None:
+async def test_a_crowded_database_sends_work_away(platform: Platform) -> None:
     """While connections are waited for longer than the limit, no more are wanted; that wait needn't end first."""
     database = platform.database = CrowdedDatabase()
-    platform.limits = Limits(pool_seconds=0.05)
+    platform.limits = Limits(database_seconds=0.05)
     async with platform.client(f"Bearer {await platform.secret()}") as client:
         await until_answered(client, 200)
         database.free.clear()

@@ -17,12 +17,12 @@ from mien_core.rules.load import (
     retry_after,
 )
 
-LIMITS = Limits(open_jobs=100, outbox_seconds=60, pool_seconds=1, requests=10, photos=3)
+LIMITS = Limits(open_jobs=100, outbox_seconds=60, database_seconds=1, requests=10, photos=3)
 
 counts = st.integers(0, 10_000)
 ages = st.floats(0, 10_000)
 loads = st.builds(
-    Load, open_jobs=counts, outbox_seconds=ages, pool_seconds=ages, requests=counts, photos=st.integers(0, 100)
+    Load, open_jobs=counts, outbox_seconds=ages, database_seconds=ages, requests=counts, photos=st.integers(0, 100)
 )
 
 
@@ -31,7 +31,7 @@ loads = st.builds(
     [
         (Load(open_jobs=99), Load(open_jobs=100), Cause.OPEN_JOBS),
         (Load(outbox_seconds=60), Load(outbox_seconds=60.1), Cause.OUTBOX),
-        (Load(pool_seconds=1), Load(pool_seconds=1.1), Cause.POOL),
+        (Load(database_seconds=1), Load(database_seconds=1.1), Cause.DATABASE),
         (Load(requests=9), Load(requests=10), Cause.REQUESTS),
         (Load(photos=2), Load(photos=3), Cause.PHOTOS),
     ],
