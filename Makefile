@@ -1,6 +1,6 @@
 # mien: everything a person does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor test lint format bench coverage lock clean
+.PHONY: help setup demo up down status doctor test faults nightly lint format bench coverage lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -32,6 +32,13 @@ doctor: ## say what is missing or broken and how to mend it; works on a broken i
 
 test: $(INSTALLED) ## run all tests (ARGS="-k name" passes arguments to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: $(INSTALLED) ## crash, freeze and slow down everything under load, and print what it cost (SEED=7 for another course)
+	@$(BIN)/python -m pytest tests/faults $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+nightly: $(INSTALLED) ## run the long versions: 20,000 jobs through all faults, with the true serving as well
+	@$(BIN)/python -m pytest tests/faults --long $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e/test_worker_killed.py tests/integration/test_local_supervision.py
 
 lint: $(INSTALLED) ## check style, types and who imports whom
 	@$(BIN)/ruff check

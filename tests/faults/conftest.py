@@ -11,12 +11,14 @@ from tests.faults.servers import Servers
 from tests.parts import stage
 
 DEFAULT_SEED = 1
+# with what one round has, more than 20,000 jobs
+LONG_ROUNDS = 7
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of `make faults` and `make nightly`."""
     parser.addoption("--seed", type=int, default=DEFAULT_SEED, help="what chance is drawn from")
-    parser.addoption("--rounds", type=int, default=1, help="how often the whole schedule is gone through")
+    parser.addoption("--long", action="store_true", help="go through all faults several times, each with another seed")
 
 
 _ROWS = pytest.StashKey[list[Row]]()
@@ -25,7 +27,9 @@ _ROWS = pytest.StashKey[list[Row]]()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Go through the schedule once a round, each with a seed of its own."""
     if "seed" in metafunc.fixturenames:
-        first, rounds = _option(metafunc.config, "--seed", DEFAULT_SEED), _option(metafunc.config, "--rounds", 1)
+        # when all tests are run, the options of this folder aren't known
+        first: int = metafunc.config.getoption("--seed", DEFAULT_SEED)
+        rounds = LONG_ROUNDS if metafunc.config.getoption("--long", default=False) else 1
         metafunc.parametrize("seed", range(first, first + rounds), ids="seed{}".format, scope="session")
 
 
@@ -61,9 +65,3 @@ async def schedule(
         pytestconfig.stash[_ROWS] = schedule.rows
         async with platform.running():
             yield schedule
-
-
-def _option(config: pytest.Config, name: str, default: int) -> int:
-    # when all tests are run, the options of this folder aren't known
-    value: int = config.getoption(name, default)
-    return value
