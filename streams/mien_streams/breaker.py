@@ -25,9 +25,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to ask once. What came of it is told to the breaker, whose era tells it whether that still counts."""
+    """The right to ask once. What came of it is told to the breaker, whose era tells it whether that still counts.
+
+    probe is whether nobody else has it, because the breaker is half-open.
+    """
 
     era: int
+    probe: bool
 
 
 class Breaker:
@@ -64,11 +68,12 @@ class Breaker:
 
     def admit(self, now: float) -> Ticket | None:
         """Let somebody ask, or not."""
-        if self._opened_until is not None:
-            if not self.wants_probe(now):
-                return None
-            self._probing = True
-        return Ticket(self._era)
+        if self._opened_until is None:
+            return Ticket(self._era, probe=False)
+        if not self.wants_probe(now):
+            return None
+        self._probing = True
+        return Ticket(self._era, probe=True)
 
     def answered(self, ticket: Ticket) -> None:
         """Note that the part did what it is for, whatever its answer says."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 import prometheus_client
@@ -24,6 +25,11 @@ class Passage:
     def __init__(self, gate: "Gate", ticket: Ticket) -> None:
         self._gate = gate
         self._ticket = ticket
+
+    @property
+    def probe(self) -> bool:
+        """Whether it is the only one, because the part is thought to be away."""
+        return self._ticket.probe
 
     def answered(self) -> None:
         """The part did what it is for."""
@@ -54,7 +60,7 @@ class Gate:
         self.part = part
         self.now = now
         self.breaker = Breaker()
-        self._changed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[Ticket]] = deque()
         self._listeners: list[Callable[[], None]] = []
         self._closed = True
         self._openings = 0
@@ -77,9 +83,7 @@ class Gate:
     @contextlib.asynccontextmanager
     async def passage(self) -> AsyncIterator[Passage]:
         """Wait until the part may be asked, as long as it takes; the block is the request."""
-        while (ticket := self.breaker.admit(self.now())) is None:
-            await self._changed.wait()
-        passage = Passage(self, ticket)
+        passage = Passage(self, await self._admitted())
         try:
             yield passage
         finally:
@@ -88,8 +92,24 @@ class Gate:
             if not self._closed or self.breaker.openings > self._openings:
                 self._tell()
 
+    async def _admitted(self) -> Ticket:
+        """Wait for a ticket, in the order of coming: whoever was refused is behind those who weren't asked yet."""
+        ticket = None if self._waiting else self.breaker.admit(self.now())
+        if ticket is not None:
+            return ticket
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            # cancelled with the ticket in hand
+            if turn.done() and not turn.cancelled():
+                self.breaker.abandoned(turn.result())
+                self._tell()
+            raise
+
     def _tell(self) -> None:
-        """Wake who waits, now and when the pause is over."""
+        """Let in who may go, now and when the pause is over, and tell the listeners."""
         self._note()
         if self._timer is not None:
             self._timer.cancel()
@@ -97,10 +117,20 @@ class Gate:
         pause = self.breaker.pause_left(self.now())
         if pause > 0:
             self._timer = asyncio.get_running_loop().call_later(pause, self._tell)
-        self._changed.set()
-        self._changed.clear()
+        self._let_in()
         for listener in self._listeners:
             listener()
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            if self._waiting[0].done():
+                # it was cancelled
+                self._waiting.popleft()
+                continue
+            ticket = self.breaker.admit(self.now())
+            if ticket is None:
+                return
+            self._waiting.popleft().set_result(ticket)
 
     def _note(self) -> None:
         openings, closed = self.breaker.openings, self.breaker.state(self.now()) is State.CLOSED

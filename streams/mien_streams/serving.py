@@ -1,5 +1,6 @@
 """Serving as streams sees it: a port, and its adapter over HTTP."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import current_traceparent
-from mien_streams.gate import Gate
+from mien_streams.gate import Gate, Passage
+from mien_streams.retry import backoff
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ KEEPALIVE_SECONDS = 30.0
 # without a Retry-After the gate decides by its own pauses
 NO_ADVICE = 0.0
 LONGEST_ADVICE_SECONDS = 30.0
+# how long a request that is refused again and again, among others that aren't, keeps away at most
+LONGEST_REFUSED_SECONDS = 2.0
 # what is said where no request is begun: too many of them, or nobody yet to take them on
 REFUSALS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.NOT_FOUND})
 # who says it: these codes of serving's router, or somebody before it who has no code. With any other code it was
@@ -38,6 +42,10 @@ REFUSAL_CODES = frozenset({"serving_full", "no_revision_available", None})
 
 class ServingFault(Exception):
     """Serving says that it has a bug, which asking again would only meet again."""
+
+
+class _RefusedError(Exception):
+    """Serving did not take a request on."""
 
 
 class FaceAnalysis(Protocol):
@@ -101,31 +109,43 @@ class HttpFaceAnalysis:
 
     async def _ask(self, request: FaceRequest, headers: Mapping[str, str]) -> FaceAnswer | None:
         """Serving's answer, once it takes the request on; None if it is the known one."""
+        pauses = backoff(longest_seconds=LONGEST_REFUSED_SECONDS)
         while True:
             async with self.gate.passage() as passage:
                 try:
-                    status, body, retry_after = await self._post(request, headers)
-                except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-                    logger.info("Nobody is there to take the request on: %s", error)
-                    passage.refused(NO_ADVICE)
-                    continue
-                except (TimeoutError, aiohttp.ClientError) as error:
-                    passage.failed(NO_ADVICE)
-                    raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
-                if status in REFUSALS and _problem(body).get("code") in REFUSAL_CODES:
-                    logger.info("Serving doesn't take the request on: %d", status)
-                    passage.refused(retry_after)
-                    continue
-                try:
-                    answer = _answer(status, body, retry_after)
-                except Unavailable:
-                    passage.failed(retry_after)
-                    raise
-                except (Rejected, Missing, ServingFault):
-                    passage.answered()
-                    raise
-                passage.answered()
-                return answer
+                    return await self._asked(passage, request, headers)
+                except _RefusedError:
+                    others_ask = not passage.probe
+            if others_ask:
+                # Among others that are answered it is refused: were it the first at the gate each time that this
+                # opens, it would be what closes it.
+                await asyncio.sleep(next(pauses))
+
+    async def _asked(self, passage: Passage, request: FaceRequest, headers: Mapping[str, str]) -> FaceAnswer | None:
+        """Ask once, and tell the gate what came of it."""
+        try:
+            status, body, retry_after = await self._post(request, headers)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            logger.info("Nobody is there to take the request on: %s", error)
+            passage.refused(NO_ADVICE)
+            raise _RefusedError from error
+        except (TimeoutError, aiohttp.ClientError) as error:
+            passage.failed(NO_ADVICE)
+            raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
+        if status in REFUSALS and _problem(body).get("code") in REFUSAL_CODES:
+            logger.info("Serving doesn't take the request on: %d", status)
+            passage.refused(retry_after)
+            raise _RefusedError
+        try:
+            answer = _answer(status, body, retry_after)
+        except Unavailable:
+            passage.failed(retry_after)
+            raise
+        except (Rejected, Missing, ServingFault):
+            passage.answered()
+            raise
+        passage.answered()
+        return answer
 
     async def _post(self, request: FaceRequest, headers: Mapping[str, str]) -> tuple[int, bytes, float]:
         """Status, body and the seconds that it advises to wait."""

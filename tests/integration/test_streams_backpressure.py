@@ -69,6 +69,12 @@ async def until(platform: Platform, status: JobStatus, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_asked(serving: Serving, times: int) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while len(serving.asked) < times:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.01)
+
+
 async def until_published(platform: Platform) -> None:
     """Wait until nothing is left in the outbox."""
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -123,14 +129,13 @@ async def test_a_paused_process_can_be_stopped_and_another_one_goes_on(platform:
     """What it had begun before the first refusal comes again to the next process: no attempt was spent."""
     serving.away = True
     async with platform.running() as process:
-        jobs = [await platform.begin() for _ in range(4 * CONCURRENCY)]
+        jobs = [await platform.begin()]
+        await until_asked(serving, 2)
+        jobs += [await platform.begin() for _ in range(2 * CONCURRENCY)]
         await until_published(platform)
-        probed = len(serving.asked) + 4
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while len(serving.asked) < probed:  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.01)
+        await until_asked(serving, len(serving.asked) + 4)
         # they would wait as well if they were begun, but these don't even hold a place
-        assert (await statuses(platform))["processing"] < CONCURRENCY
+        assert (await statuses(platform))["processing"] == 1
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, DEADLINE_SECONDS) == 0
     serving.away = False

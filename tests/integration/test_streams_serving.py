@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
@@ -177,6 +178,28 @@ async def test_serving_is_left_alone_for_as_long_as_it_says(server: Server, serv
     assert await serving.analyse(REQUEST) == ANSWER
     assert await first == ANSWER
     assert asyncio.get_running_loop().time() - began >= 0.5
+
+
+async def test_one_that_is_always_refused_does_not_hold_up_the_others(
+    server: Server, serving: HttpFaceAnalysis
+) -> None:
+    """It asks more and more seldom, so that the gate is open for most of the time."""
+    other = REQUEST.model_copy(update={"subject": "acme/berta"})
+
+    async def picky(request: web.Request) -> web.StreamResponse:
+        asked = FaceRequest.model_validate_json(await request.read())
+        return web.Response(status=503) if asked.subject == REQUEST.subject else await server.answer(request)
+
+    server.respond = picky
+    refused = asyncio.create_task(serving.analyse(REQUEST))
+    began = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() < began + 2.0:
+        assert await serving.analyse(other) == ANSWER
+        await asyncio.sleep(0.001)
+    times = Counter(asked.subject for asked, _ in server.requests)
+    assert 2 <= times[REQUEST.subject] <= 10
+    server.respond = server.answer
+    assert await refused == ANSWER
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("2", 2.0), ("0.5", 0.5), ("86400", 30.0), ("-1", 0.0), ("soon", 0.0)])

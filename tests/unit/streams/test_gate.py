@@ -86,3 +86,43 @@ async def test_a_probe_that_is_cancelled_lets_another_one_go() -> None:
         await waiting
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_nobody_is_overtaken_by_who_was_refused() -> None:
+    """One that is always refused lets the others try, each in its turn."""
+    gate, asked = Gate("queue"), []
+
+    async def ask(name: str, *, refused: bool) -> None:
+        while True:
+            async with gate.passage() as passage:
+                asked.append(name)
+                if refused and len(asked) < 6:
+                    passage.refused(0.0)
+                    continue
+                passage.answered()
+                return
+
+    await asyncio.gather(ask("picked", refused=True), ask("first", refused=False), ask("second", refused=False))
+    # it comes first, is refused, and tries again before the others have come; then they are before it
+    assert asked[:4] == ["picked", "picked", "first", "second"]
+
+
+async def test_whoever_is_cancelled_with_the_ticket_in_hand_gives_it_back() -> None:
+    """Let in and cancelled in the same moment: the next one goes."""
+    now = 0.0
+    gate = Gate("given-back", lambda: now)
+    async with gate.passage() as passage:
+        passage.refused(1.0)
+
+    async def ask() -> None:
+        async with gate.passage() as passage:
+            passage.answered()
+
+    first, second = asyncio.create_task(ask()), asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    now = 2.0
+    gate._tell()
+    first.cancel()
+    async with asyncio.timeout(1.0):
+        await second
+    assert first.cancelled()
