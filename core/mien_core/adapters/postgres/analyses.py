@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.model.face import FaceReport
 from mien_core.model.platform import Analysis, NewAnalysis
@@ -31,12 +31,12 @@ _NEWEST_OF_PIXELS = f"""
 class PostgresAnalyses:
     """Meets ports.Analyses."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def save(self, analysis: NewAnalysis) -> Analysis:
         """See ports.Analyses."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             """
             INSERT INTO analyses (upload_id, job_id, tenant, user_id, model_revision, etag, report, skin, photo,
                                   annotated_key, mask_keys)
@@ -75,7 +75,7 @@ class PostgresAnalyses:
         return await self._one(_NEWEST_OF_PIXELS, tenant, pixel_digest, as_uuid(besides))
 
     async def _one(self, statement: Any, *parameters: object) -> Analysis | None:
-        row = await (await self._connection.execute(statement, parameters)).fetchone()
+        row = await (await self._statements.execute(statement, parameters)).fetchone()
         return _analysis(row) if row else None
 
 

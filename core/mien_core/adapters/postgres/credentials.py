@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Missing
 from mien_core.model.platform import ApiKey, NewApiKey
@@ -12,12 +11,12 @@ from mien_core.model.platform import ApiKey, NewApiKey
 class PostgresApiKeys:
     """Meets ports.ApiKeys."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, key: NewApiKey) -> ApiKey:
         """See ports.ApiKeys."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "INSERT INTO api_keys (id, tenant, owner, scopes, secret_hash) VALUES (%s, %s, %s, %s, %s) RETURNING *",
             (key.id, key.tenant, key.owner, sorted(key.scopes), key.secret_hash),
         )
@@ -27,13 +26,13 @@ class PostgresApiKeys:
 
     async def by_hash(self, secret_hash: str) -> ApiKey | None:
         """See ports.ApiKeys."""
-        cursor = await self._connection.execute("SELECT * FROM api_keys WHERE secret_hash = %s", (secret_hash,))
+        cursor = await self._statements.execute("SELECT * FROM api_keys WHERE secret_hash = %s", (secret_hash,))
         row = await cursor.fetchone()
         return _api_key(row) if row else None
 
     async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
         """See ports.ApiKeys."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "SELECT * FROM api_keys WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id",
             {"tenant": tenant},
         )
@@ -41,7 +40,7 @@ class PostgresApiKeys:
 
     async def revoke(self, key_id: str) -> ApiKey:
         """See ports.ApiKeys."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s RETURNING *",
             (as_uuid(key_id),),
         )
@@ -54,12 +53,12 @@ class PostgresApiKeys:
 class PostgresAuditLog:
     """Meets ports.AuditLog."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, actor: str, action: str, subject: str) -> None:
         """See ports.AuditLog."""
-        await self._connection.execute(
+        await self._statements.write(
             "INSERT INTO audit_log (actor, action, subject) VALUES (%s, %s, %s)", (actor, action, subject)
         )
 

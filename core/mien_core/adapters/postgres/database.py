@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -18,15 +18,13 @@ from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
+from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.errors import Unavailable
 from mien_core.faults import Point, reached
 from mien_core.ports import Channel, Leadership, Subscription, Transaction
 from mien_core.settings import PostgresSettings
-
-Row = dict[str, Any]
-Connection = psycopg.AsyncConnection[Row]
 
 # how long a request waits for a free connection before it is told to come again
 POOL_TIMEOUT_SECONDS = 5.0
@@ -40,22 +38,22 @@ STOPPED_SECONDS = 10
 class PostgresTransaction:
     """All repositories on one connection, and the signals to send after the commit."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self.signals: list[tuple[Channel, str]] = []
-        self.uploads = PostgresUploads(connection)
-        self.jobs = PostgresJobs(connection, self.signals)
-        self.analyses = PostgresAnalyses(connection)
-        self.skin_analyses = PostgresSkinAnalyses(connection)
-        self.outbox = PostgresOutbox(connection, self.signals)
-        self.inbox = PostgresInbox(connection)
-        self.dead_letters = PostgresDeadLetters(connection)
-        self.api_keys = PostgresApiKeys(connection)
-        self.audit_log = PostgresAuditLog(connection)
+        self.uploads = PostgresUploads(statements)
+        self.jobs = PostgresJobs(statements, self.signals)
+        self.analyses = PostgresAnalyses(statements)
+        self.skin_analyses = PostgresSkinAnalyses(statements)
+        self.outbox = PostgresOutbox(statements, self.signals)
+        self.inbox = PostgresInbox(statements)
+        self.dead_letters = PostgresDeadLetters(statements)
+        self.api_keys = PostgresApiKeys(statements)
+        self.audit_log = PostgresAuditLog(statements)
 
     async def now(self) -> datetime:
         """See ports.Transaction."""
-        row = await (await self._connection.execute("SELECT clock_timestamp() AS now")).fetchone()
+        row = await (await self._statements.execute("SELECT clock_timestamp() AS now")).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row; tells mypy so
         now: datetime = row["now"]
         return now
@@ -109,12 +107,16 @@ class PostgresDatabase:
         """See ports.Database."""
         with translated():
             async with self._pool.connection() as connection:
-                async with connection.transaction():
-                    transaction = PostgresTransaction(connection)
+                work = UnitOfWork(connection)
+                transaction = PostgresTransaction(work)
+                try:
                     yield transaction
-                    reached(Point.COMMITTING)
-                reached(Point.COMMITTED)
-                await _send(connection, transaction.signals)
+                    await work.commit(transaction.signals)
+                except BaseException:
+                    # what broke the connection as well is told by the first error
+                    with contextlib.suppress(psycopg.Error):
+                        await work.rollback()
+                    raise
             reached(Point.ANNOUNCED)
 
     @contextlib.asynccontextmanager
@@ -122,7 +124,7 @@ class PostgresDatabase:
         """See ports.Database."""
         with translated():
             async with self._readers.connection() as connection:
-                yield PostgresTransaction(connection)
+                yield PostgresTransaction(Reading(connection))
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
@@ -176,16 +178,3 @@ class PostgresDatabase:
         """
         if time.monotonic() - self._used_at.get(connection, 0.0) > IDLE_SECONDS:
             await AsyncConnectionPool.check_connection(connection)
-
-
-async def _send(connection: Connection, signals: list[tuple[Channel, str]]) -> None:
-    """Notify after the commit: inside the transaction NOTIFY serialises all commits of the database."""
-    if not signals:
-        return
-    unique = list(dict.fromkeys(signals))
-    # The work is committed. A signal is a hint, so its loss must not look like a failure of the work.
-    with contextlib.suppress(psycopg.Error):
-        await connection.execute(
-            "SELECT pg_notify(channel, topic) FROM unnest(%s::text[], %s::text[]) AS signal (channel, topic)",
-            ([channel.value for channel, _ in unique], [topic for _, topic in unique]),
-        )

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
 from mien_core.adapters.postgres.messages import decoded, encoded
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
 
@@ -25,12 +25,12 @@ _COUNT = f"SELECT count(*) AS letters FROM dead_letters {_WHERE}"  # noqa: S608 
 class PostgresDeadLetters:
     """Meets ports.DeadLetters."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, letter: NewDeadLetter) -> None:
         """See ports.DeadLetters."""
-        await self._connection.execute(
+        await self._statements.write(
             """
             INSERT INTO dead_letters (handler, topic, partition, record_offset, key, value, headers, code, detail,
                                       attempts, traceparent, job_id)
@@ -55,32 +55,32 @@ class PostgresDeadLetters:
 
     async def select(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[DeadLetter]:
         """See ports.DeadLetters."""
-        cursor = await self._connection.execute(_SELECT, _parameters(selection, limit))
+        cursor = await self._statements.execute(_SELECT, _parameters(selection, limit))
         return [_letter(row) async for row in cursor]
 
     async def ids(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[int]:
         """See ports.DeadLetters."""
-        cursor = await self._connection.execute(_IDS, _parameters(selection, limit))
+        cursor = await self._statements.execute(_IDS, _parameters(selection, limit))
         return [row["id"] async for row in cursor]
 
     async def count(self, selection: Selection = EVERY_LETTER) -> int:
         """See ports.DeadLetters."""
-        row = await (await self._connection.execute(_COUNT, _parameters(selection))).fetchone()
+        row = await (await self._statements.execute(_COUNT, _parameters(selection))).fetchone()
         return int(row["letters"]) if row else 0
 
     async def lock(self, letter_id: int) -> DeadLetter | None:
         """See ports.DeadLetters."""
-        cursor = await self._connection.execute("SELECT * FROM dead_letters WHERE id = %s FOR UPDATE", (letter_id,))
+        cursor = await self._statements.execute("SELECT * FROM dead_letters WHERE id = %s FOR UPDATE", (letter_id,))
         row = await cursor.fetchone()
         return _letter(row) if row else None
 
     async def remove(self, letter_id: int) -> None:
         """See ports.DeadLetters."""
-        await self._connection.execute("DELETE FROM dead_letters WHERE id = %s", (letter_id,))
+        await self._statements.write("DELETE FROM dead_letters WHERE id = %s", (letter_id,))
 
     async def backlogs(self) -> dict[str, Backlog]:
         """See ports.DeadLetters."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             """
             SELECT handler, count(*) AS letters,
                    extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS age

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Missing
 from mien_core.model.platform import Job, JobError, JobEvent, JobKind, JobStatus, NewJob
@@ -31,15 +31,15 @@ _REOPEN = _STEP.format(
 class PostgresJobs:
     """Meets ports.Jobs; signals is where the transaction collects what to announce after its commit."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]], signals: list[tuple[Channel, str]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements, signals: list[tuple[Channel, str]]) -> None:
+        self._statements = statements
         self._signals = signals
         # what this transaction holds the lock of can't change under it, so it needn't be read twice
         self._locked: dict[str, Job] = {}
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """See ports.Jobs."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             """
             WITH created AS (
                 INSERT INTO jobs (id, tenant, user_id, kind, upload_id, deadline_at)
@@ -70,7 +70,7 @@ class PostgresJobs:
 
     async def open_by_kind(self) -> Mapping[JobKind, int]:
         """See ports.Jobs. The index of jobs under way has no others in it."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "SELECT kind, count(*) AS open FROM jobs WHERE status IN ('created', 'processing') GROUP BY kind"
         )
         return {JobKind(row["kind"]): row["open"] async for row in cursor}
@@ -112,7 +112,7 @@ class PostgresJobs:
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "SELECT * FROM job_events WHERE job_id = %s AND seq > %s ORDER BY seq", (as_uuid(job_id), after_seq)
         )
         return [
@@ -134,7 +134,7 @@ class PostgresJobs:
         return changed
 
     async def _one(self, statement: Any, *parameters: object) -> Job | None:
-        row = await (await self._connection.execute(statement, parameters)).fetchone()
+        row = await (await self._statements.execute(statement, parameters)).fetchone()
         return _job(row) if row else None
 
 

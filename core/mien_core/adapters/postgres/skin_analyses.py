@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.uploads import note_user
 from mien_core.model.platform import NewSkinAnalysis, SkinAnalysis
 
@@ -11,13 +10,13 @@ from mien_core.model.platform import NewSkinAnalysis, SkinAnalysis
 class PostgresSkinAnalyses:
     """Meets ports.SkinAnalyses."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def save(self, analysis: NewSkinAnalysis) -> SkinAnalysis:
         """See ports.SkinAnalyses."""
-        await note_user(self._connection, analysis.tenant, analysis.user_id)
-        cursor = await self._connection.execute(
+        await note_user(self._statements, analysis.tenant, analysis.user_id)
+        cursor = await self._statements.execute(
             """
             INSERT INTO skin_analyses (id, tenant, user_id, skin_type, conditions, skin_score, recommended_chapter)
             VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -42,7 +41,7 @@ class PostgresSkinAnalyses:
 
     async def of_user(self, tenant: str, user_id: str) -> list[SkinAnalysis]:
         """See ports.SkinAnalyses."""
-        cursor = await self._connection.execute(
+        cursor = await self._statements.execute(
             "SELECT * FROM skin_analyses WHERE tenant = %s AND user_id = %s ORDER BY created_at, id", (tenant, user_id)
         )
         return [_skin_analysis(row) async for row in cursor]

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-
+from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.model.platform import NewUpload, Upload, UploadState
 
@@ -11,14 +10,14 @@ from mien_core.model.platform import NewUpload, Upload, UploadState
 class PostgresUploads:
     """Meets ports.Uploads."""
 
-    def __init__(self, connection: AsyncConnection[dict[str, Any]]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, upload: NewUpload) -> Upload:
         """See ports.Uploads."""
         if upload.user_id is not None:
-            await note_user(self._connection, upload.tenant, upload.user_id)
-        cursor = await self._connection.execute(
+            await note_user(self._statements, upload.tenant, upload.user_id)
+        cursor = await self._statements.execute(
             """
             INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, pixel_digest,
                                  expires_at)
@@ -43,13 +42,13 @@ class PostgresUploads:
 
     async def get(self, upload_id: str) -> Upload | None:
         """See ports.Uploads."""
-        cursor = await self._connection.execute("SELECT * FROM uploads WHERE id = %s", (as_uuid(upload_id),))
+        cursor = await self._statements.execute("SELECT * FROM uploads WHERE id = %s", (as_uuid(upload_id),))
         row = await cursor.fetchone()
         return _upload(row) if row else None
 
     async def mark_received(self, upload_id: str, keep_seconds: int) -> None:
         """See ports.Uploads."""
-        await self._connection.execute(
+        await self._statements.write(
             """
             UPDATE uploads SET state = 'received', expires_at = now() + make_interval(secs => %s)
             WHERE id = %s AND state <> 'received'
@@ -58,9 +57,9 @@ class PostgresUploads:
         )
 
 
-async def note_user(connection: AsyncConnection[dict[str, Any]], tenant: str, user_id: str) -> None:
+async def note_user(statements: Statements, tenant: str, user_id: str) -> None:
     """Have a row for the user from now on."""
-    await connection.execute("INSERT INTO users (tenant, id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (tenant, user_id))
+    await statements.write("INSERT INTO users (tenant, id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (tenant, user_id))
 
 
 def _upload(row: dict[str, Any]) -> Upload:

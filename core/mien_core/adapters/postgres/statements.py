@@ -1,0 +1,109 @@
+"""How repositories speak to the server: in as few round trips as the results allow.
+
+A round trip costs the process several times what the server takes for a small statement. So what has no result waits
+for the next statement that has one, or for the commit, and BEGIN, COMMIT and the signals after it never travel alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import psycopg
+
+from mien_core import faults
+from mien_core.faults import Point, reached
+from mien_core.ports import Channel
+
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+# where the server's source has NOTIFY; nothing else fails there
+_NOTIFY_SOURCE = "async.c"
+
+
+class Statements(Protocol):
+    """Where repositories send their statements."""
+
+    async def execute(self, statement: str, parameters: Parameters = None) -> psycopg.AsyncCursor[Row]:
+        """Execute now and give the result."""
+
+    async def write(self, statement: str, parameters: Parameters = None) -> None:
+        """Execute before whatever is executed next; what the server says against it comes out there, or at the end."""
+
+
+class Reading:
+    """Meets Statements outside of any transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: str, parameters: Parameters = None) -> psycopg.AsyncCursor[Row]:
+        """See Statements."""
+        return await self._connection.execute(statement, parameters)
+
+    async def write(self, statement: str, parameters: Parameters = None) -> None:
+        """See Statements. The server refuses: the connection is a read-only one."""
+        await self._connection.execute(statement, parameters)
+
+
+class UnitOfWork:
+    """Meets Statements in a transaction that begins with the first of them. Ask for commit or rollback at the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # Several statements in one message need their parameters written into them: the other way, with prepared
+        # statements, the protocol has one statement a message.
+        self._cursor: psycopg.AsyncClientCursor[Row] = psycopg.AsyncClientCursor(connection)
+        self._waiting: list[str] = ["BEGIN"]
+
+    async def execute(self, statement: str, parameters: Parameters = None) -> psycopg.AsyncCursor[Row]:
+        """See Statements."""
+        if not self._waiting:
+            return await self._connection.execute(statement, parameters)
+        cursor = psycopg.AsyncClientCursor(self._connection)
+        statements = [*self._taken(), cursor.mogrify(statement, parameters)]
+        await cursor.execute(";\n".join(statements))
+        for _ in statements[1:]:
+            cursor.nextset()
+        return cursor
+
+    async def write(self, statement: str, parameters: Parameters = None) -> None:
+        """See Statements."""
+        self._waiting.append(self._cursor.mogrify(statement, parameters))
+
+    async def commit(self, signals: Sequence[tuple[Channel, str]]) -> None:
+        """Make it last, and then signal: inside the transaction NOTIFY serialises all commits of the database."""
+        statements = self._taken()
+        # nothing was asked for: there is nothing to commit
+        commit = [] if statements == ["BEGIN"] else ["COMMIT"]
+        statements = statements if commit else []
+        announcements = [
+            self._cursor.mogrify("SELECT pg_notify(%s, %s)", (channel.value, topic))
+            for channel, topic in dict.fromkeys(signals)
+        ]
+        try:
+            if faults.are_armed():
+                # these points lie within what is one message otherwise
+                await self._send(statements)
+                reached(Point.COMMITTING)
+                await self._send(commit)
+                reached(Point.COMMITTED)
+                await self._send(announcements)
+            else:
+                await self._send([*statements, *commit, *announcements])
+        except psycopg.Error as error:
+            # The work is committed. A signal is a hint, so its loss must not look like a failure of the work.
+            if error.diag.source_file != _NOTIFY_SOURCE:
+                raise
+
+    async def rollback(self) -> None:
+        """Undo what was executed, if anything was."""
+        await self._connection.rollback()
+
+    async def _send(self, statements: Sequence[str]) -> None:
+        if statements:
+            await self._cursor.execute(";\n".join(statements))
+
+    def _taken(self) -> list[str]:
+        statements, self._waiting = self._waiting, []
+        return statements

@@ -1,0 +1,76 @@
+"""Statements that travel together, on a real server: what waits is neither lost nor reordered, and errors come out."""
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.adapters.postgres.database import PostgresTransaction
+from mien_core.ports import Channel, Record
+from mien_core.settings import PostgresSettings
+
+RECORD = Record("topic", b"key", b"\x00'\\;%s\xff", (("header", b"\x00\xff"),))
+# NOTIFY takes less than 8,000 bytes
+TOO_LONG = "x" * 9000
+
+
+@pytest.fixture
+async def database(fresh_database: str) -> AsyncIterator[PostgresDatabase]:
+    """An empty database."""
+    async with PostgresDatabase(PostgresSettings(url=SecretStr(fresh_database))) as database:
+        yield database
+
+
+async def audited(url: str) -> list[str]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute("SELECT subject FROM audit_log ORDER BY id")
+        return [subject for (subject,) in await cursor.fetchall()]
+
+
+async def test_what_waits_is_seen_by_what_is_read_next(database: PostgresDatabase) -> None:
+    """A read within the transaction sees every write before it, byte for byte."""
+    async with database.transaction() as transaction:
+        await transaction.outbox.add(RECORD)
+        assert [row.record for row in await transaction.outbox.due(10)] == [RECORD]
+        await transaction.outbox.add(RECORD)
+        assert await transaction.outbox.due_count() == 2
+
+
+async def test_what_only_waited_is_saved_in_its_order(database: PostgresDatabase, fresh_database: str) -> None:
+    """Writes that nothing was read after are there after the block, in the order in which they were asked for."""
+    subjects = ["it's 100 % \\ done; --", "second", "third"]
+    async with database.transaction() as transaction:
+        for subject in subjects:
+            await transaction.audit_log.add("tester", "test", subject)
+    assert await audited(fresh_database) == subjects
+
+
+async def test_a_refused_write_comes_out_and_nothing_is_saved(database: PostgresDatabase, fresh_database: str) -> None:
+    """An error in what waited ends the block as an error, saves none of it, and leaves a connection that works."""
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        async with database.transaction() as transaction:
+            await transaction.audit_log.add("tester", "test", "before")
+            await transaction.audit_log.add("tester", "test", None)  # type: ignore[arg-type]  # the server refuses it
+            await transaction.audit_log.add("tester", "test", "after")
+    assert await audited(fresh_database) == []
+    async with database.transaction() as transaction:
+        await transaction.audit_log.add("tester", "test", "later")
+    assert await audited(fresh_database) == ["later"]
+
+
+async def test_a_lost_signal_does_not_look_like_lost_work(database: PostgresDatabase, fresh_database: str) -> None:
+    """Where the server refuses only the signal, the block ends well and its work is saved."""
+    async with database.transaction() as transaction:
+        assert isinstance(transaction, PostgresTransaction)
+        transaction.signals.append((Channel.JOB_ENDS, TOO_LONG))
+        await transaction.audit_log.add("tester", "test", "saved")
+    assert await audited(fresh_database) == ["saved"]
+
+
+async def test_a_write_among_reads_is_refused(database: PostgresDatabase) -> None:
+    """Writes don't wait where there is no commit for them to wait for."""
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        async with database.reading() as reading:
+            await reading.audit_log.add("tester", "test", "never")
