@@ -1,21 +1,15 @@
 """A model revision's shell around Ray Serve: its models loaded once, photos analysed in batches."""
 
-import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ray import serve
-
 from mien_core.errors import MienError
 from mien_core.model.serving import FaceRequest
-from mien_serving.analysis import Pixels
-from mien_serving.face.engine import FaceResult
+from mien_serving.batching import Batcher
 from mien_serving.wiring import face_analysis, load_engine
 
 _BATCH: Final = 8
-# Nobody waits for company: what arrives while a batch is being analysed is the next batch.
-_BATCH_WAIT_SECONDS: Final = 0.0
 _PICTURE_THREADS: Final = 2
 _SWITCH_SECONDS: Final = 0.0005
 
@@ -39,7 +33,8 @@ class FaceRevision:
         self._engine = load_engine(artifact_uri, digest, threads)
         # A thread of its own, so that inference never waits behind pictures being decoded.
         self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._analysis = face_analysis(digest, self._infer, _PICTURE_THREADS)
+        infer = Batcher(self._engine.analyse, _BATCH, self._inference)
+        self._analysis = face_analysis(digest, infer, _PICTURE_THREADS)
 
     async def ready(self) -> None:
         """Answered as soon as the models are loaded; the router asks it before it calls itself healthy."""
@@ -51,11 +46,3 @@ class FaceRevision:
         except MienError as error:
             return error
         return answer.model_dump_json().encode()
-
-    async def _infer(self, pixels: Pixels) -> FaceResult:
-        result: FaceResult = await self._infer_batch(pixels)
-        return result
-
-    @serve.batch(max_batch_size=_BATCH, batch_wait_timeout_s=_BATCH_WAIT_SECONDS)
-    async def _infer_batch(self, photos: list[Pixels]) -> list[FaceResult]:
-        return await asyncio.get_running_loop().run_in_executor(self._inference, self._engine.analyse, photos)
