@@ -63,7 +63,7 @@ def run(names: Collection[str] = ()) -> None:
                 one = measured(runner, started, python)
                 rounds[runner.name].append(one)
                 # standard output is for the figures alone
-                print(f"{number}/{ROUNDS} {runner.name}: {one.jobs_per_second:.0f} jobs/s", file=sys.stderr, flush=True)
+                print(f"{number}/{ROUNDS} {runner.name}: {one}", file=sys.stderr, flush=True)
     mien = rounds[runners[0].name]
     results = [Result.of(runner, rounds[runner.name], mien) for runner in runners]
     for result in results:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from bench.figures import percentile
 from bench.pipeline import sending
 from bench.pipeline.processes import Worker, working
 from bench.pipeline.runners import PEERS, Runner
@@ -19,6 +20,7 @@ from bench.pipeline.servers import Servers
 WARM_UP = 300
 JOBS = 3000
 RATE = 50.0
+PACED_WARM_UP = 50
 PACED_JOBS = 300
 # a worker's processes answer for their CPU in steps of 10 ms, and it may still commit offsets for the last jobs
 SETTLING_SECONDS = 0.5
@@ -50,6 +52,10 @@ class Round:
     latencies_ms: list[float]
     to_handler_ms: list[float]
 
+    def __str__(self) -> str:
+        p50, p99 = (percentile(self.latencies_ms, percent) for percent in (50, 99))
+        return f"{self.jobs_per_second:.0f} jobs/s, {self.cpu_seconds:.2f} s of CPU, {p50:.1f} ms, p99 {p99:.1f} ms"
+
 
 def measured(runner: Runner, servers: Servers, python: Path) -> Round:
     """Start the worker, warm it up, give it JOBS at once, then PACED_JOBS at RATE."""
@@ -68,10 +74,12 @@ def measured(runner: Runner, servers: Servers, python: Path) -> Round:
             began = min(sender.sent().values())
         time.sleep(SETTLING_SECONDS)
         cpu, database_cpu = worker.cpu_seconds - cpu, _database_cpu_seconds(servers) - database_cpu
-        sending.check_done_once(servers.database, JOBS, JOBS)
-        servers.emptied(telling=True)
+        sending.check_done_once(servers.database, JOBS)
         with _relaying(runner, servers):
-            latencies, to_handler = _paced(runner, servers, python)
+            servers.emptied(telling=True)
+            _paced(runner, servers, python, PACED_WARM_UP)
+            servers.emptied(telling=True)
+            latencies, to_handler = _paced(runner, servers, python, PACED_JOBS)
         return Round(
             jobs_per_second=JOBS / (ended - began),
             cpu_seconds=cpu / JOBS * 1000,
@@ -82,10 +90,10 @@ def measured(runner: Runner, servers: Servers, python: Path) -> Round:
         )
 
 
-def _paced(runner: Runner, servers: Servers, python: Path) -> tuple[list[float], list[float]]:
-    """Give PACED_JOBS at RATE; latencies_ms and to_handler_ms as in Round."""
-    with _sender(runner, servers, python, PACED_JOBS, RATE) as sender:
-        seen = sending.seen_ends(servers.database, PACED_JOBS, sender)
+def _paced(runner: Runner, servers: Servers, python: Path, count: int) -> tuple[list[float], list[float]]:
+    """Give so many jobs at RATE; latencies_ms and to_handler_ms as in Round."""
+    with _sender(runner, servers, python, count, RATE) as sender:
+        seen = sending.seen_ends(servers.database, count, sender)
         sent = sender.sent()
     with psycopg.connect(servers.database, autocommit=True) as connection:
         to_handler = [milliseconds for (milliseconds,) in connection.execute(_TO_HANDLER).fetchall()]

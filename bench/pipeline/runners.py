@@ -92,9 +92,9 @@ def everybody(*, with_redis: bool) -> list[Runner]:
     ]
     if with_redis:
         celery = ("celery", "--app", "celery_worker", "worker", "--loglevel", "warning")
-        dramatiq = ("dramatiq", "dramatiq_worker", "--processes", "2", "--threads", "4")
+        dramatiq = ("dramatiq", "dramatiq_worker")
         runners += [
             Runner("celery", PER_EVENT, celery, "redis", way=None, paced_way=None),
-            Runner("dramatiq", PER_EVENT, dramatiq, "redis", way=None, paced_way=None, options={"BENCH_THREADS": "4"}),
+            Runner("dramatiq", PER_EVENT, dramatiq, "redis", way=None, paced_way=None, options={"BENCH_THREADS": "8"}),
         ]
     return runners
