@@ -81,7 +81,7 @@ def retry_after(cause: Cause, load: Load, limits: Limits, drain_rate: float | No
         return 1.0
     if cause is not Cause.OPEN_JOBS or drain_rate is None:
         return USUAL_RETRY_SECONDS
-    excess = load.open_jobs - (1 - ROOM) * limits.open_jobs
+    excess = max(0.0, load.open_jobs - (1 - ROOM) * limits.open_jobs)
     # multiplied out, so that a rate of almost nothing overflows nothing
     if excess >= LONGEST_RETRY_SECONDS * drain_rate:
         return LONGEST_RETRY_SECONDS

@@ -84,3 +84,8 @@ def test_the_drain_rate_is_never_negative(notes: list[tuple[float, int, bool]]) 
         now += passed
         drain.note(now, open_jobs, taken=taken)
         assert drain.rate is None or drain.rate >= 0
+
+
+def test_a_rate_of_nothing_with_room_to_spare_is_no_division_by_nothing() -> None:
+    """Found once by chance: less open than the tenth that is waited for, and nothing draining."""
+    assert retry_after(Cause.OPEN_JOBS, Load(open_jobs=0), LIMITS, 0.0) == LONGEST_RETRY_SECONDS
