@@ -134,6 +134,8 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> list[
                 "retention.ms": str(settings.retention_hours * 3_600_000),
                 # one replica may be away, and an acknowledged event still survives the loss of another
                 "min.insync.replicas": str(max(1, replicas - 1)),
+                # the broker's clock: it refuses a producer whose own is more than an hour ahead, for as long as it is
+                "message.timestamp.type": "LogAppendTime",
             },
         )
         for topic in topics
