@@ -97,14 +97,18 @@ class _Faults:
         self._fault: Fault | None = None
         self._hits = 0
 
-    def reached(self, point: Point) -> None:
+    @property
+    def planned(self) -> Fault | None:
         try:
             text = self._file.read_text()
         except FileNotFoundError:
-            return
+            return None
         if text != self._text:
             self._text, self._fault, self._hits = text, Fault.parse(text), 0
-        fault = self._fault
+        return self._fault
+
+    def reached(self, point: Point) -> None:
+        fault = self.planned
         if fault is None or point is not fault.point:
             return
         self._hits += 1
@@ -130,6 +134,14 @@ def arm(file: Path | None) -> None:
 def are_armed() -> bool:
     """Tell whether this process's points may do anything."""
     return _faults is not None
+
+
+def is_planned(*points: Point) -> bool:
+    """Tell whether something is to happen at one of these points.
+
+    For those who have to do something in another way then, such as in two steps, since there is no line within one.
+    """
+    return _faults is not None and (fault := _faults.planned) is not None and fault.point in points
 
 
 def reached(point: Point) -> None:

@@ -69,6 +69,16 @@ def test_hits_count_from_the_plan_on(plan: Path) -> None:
         faults.reached(Point.JOB_ENDED)
 
 
+def test_a_plan_is_known_before_its_point_is_reached(plan: Path) -> None:
+    """Who does in one step what has points within takes two for a plan that concerns them, and for no other."""
+    assert not faults.is_planned(Point.COMMITTING)
+    plan.write_text(str(Fault(Point.COMMITTING, Action.AWAY)))
+    assert faults.is_planned(Point.COMMITTED, Point.COMMITTING)
+    assert not faults.is_planned(Point.COMMITTED)
+    faults.arm(None)
+    assert not faults.is_planned(Point.COMMITTING)
+
+
 def test_nothing_happens_without_the_variable(tmp_path: Path) -> None:
     """A plan that nobody was told of is no plan."""
     (tmp_path / "plan").write_text(str(Fault(Point.JOB_ENDED, Action.KILL)))

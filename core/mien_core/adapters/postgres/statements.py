@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from mien_core import faults
-from mien_core.faults import Point, reached
+from mien_core.faults import Point, is_planned, reached
 from mien_core.ports import Channel
 
 Row = dict[str, Any]
@@ -82,7 +81,7 @@ class UnitOfWork:
             for channel, topic in dict.fromkeys(signals)
         ]
         try:
-            if faults.are_armed():
+            if is_planned(Point.COMMITTING, Point.COMMITTED):
                 # these points lie within what is one message otherwise
                 await self._send(statements)
                 reached(Point.COMMITTING)
