@@ -57,11 +57,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 async def schedule(
-    servers: Servers, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+    servers: Servers, seed: int, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> AsyncIterator[Schedule]:
-    """The platform that all faults happen to, running."""
-    async with new_platform(servers, "faults", tmp_path_factory.mktemp("faults-platform")) as platform:
-        schedule = Schedule(platform)
-        pytestconfig.stash[_ROWS] = schedule.rows
-        async with platform.running():
-            yield schedule
+    """The platform that all faults of a round happen to, running."""
+    name = f"faults_{seed}"
+    async with new_platform(servers, name, tmp_path_factory.mktemp(name)) as platform, platform.running():
+        yield Schedule(platform, pytestconfig.stash.setdefault(_ROWS, []))

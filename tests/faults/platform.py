@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -118,6 +119,19 @@ class Platform:
                 yield self
             finally:
                 await stop_all(list(self.processes.values()))
+
+    @contextlib.asynccontextmanager
+    async def without(self, *names: str, stopped_by: signal.Signals = signal.SIGTERM) -> AsyncIterator[None]:
+        """Do without these processes as long as the block lasts."""
+        processes = [self.processes[name] for name in names]
+        await asyncio.gather(*(process.stop(stopped_by) for process in processes))
+        try:
+            yield
+        finally:
+            for process in processes:
+                await process.stop()
+                process.start()
+            await asyncio.gather(*(process.ready() for process in processes))
 
     def add_streams(self, name: str, *roles: str) -> Kept:
         """Add a process of these roles, to be started."""

@@ -39,7 +39,7 @@ class Schedule:
     """What has happened to a platform; what was found once is not found again after the next fault."""
 
     platform: Platform
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row]
     known: set[str] = field(default_factory=set)
 
     @contextlib.asynccontextmanager

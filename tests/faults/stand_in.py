@@ -29,12 +29,11 @@ PICTURE = b"not really a picture"
 
 
 class Behaviour(BaseModel):
-    """What it does with requests: how long each takes, which are held back, and which are told to come again."""
+    """What it does with requests: how long each takes, which are held back, and which meet a replica that died."""
 
     delay_seconds: float = 0.002
     held: frozenset[str] = frozenset()
-    away: frozenset[str] = frozenset()
-    all_away: bool = False
+    broken: frozenset[str] = frozenset()
 
 
 class Settings(ServiceSettings):
@@ -60,8 +59,8 @@ class StandIn:
     async def face(self, request: web.Request) -> web.Response:
         """Answer, in the true one's words."""
         asked = FaceRequest.model_validate_json(await request.read())
-        if self._behaviour.all_away or asked.upload_id in self._behaviour.away:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "0.1"})
+        if asked.upload_id in self._behaviour.broken:
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
         if request.headers.get("If-None-Match") == f'"{ETAG}"':
             return web.Response(status=HTTPStatus.NOT_MODIFIED)
         await asyncio.sleep(self._behaviour.delay_seconds)

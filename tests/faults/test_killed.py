@@ -41,10 +41,9 @@ async def test_a_worker_that_stays_away_is_replaced(schedule: Schedule, seed: in
         feeding = asyncio.create_task(platform.feed(JOBS, RATE))
         await asyncio.sleep(platform.luck.uniform(0.2, 0.8) * JOBS / RATE)
         row.happens()
-        await platform.processes["worker-a"].stop(signal.SIGKILL)
-        await feeding
-    platform.processes["worker-a"].start()
-    await platform.processes["worker-a"].ready()
+        async with platform.without("worker-a", stopped_by=signal.SIGKILL):
+            await feeding
+            await platform.settled()
     assert row.recovery is not None
     assert row.recovery < WORKER_SECONDS
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 RATE = 80.0
 JOBS = 50
 UPLOADS = 24
-FLAKY = 4
+BROKEN = 4
 POISONS = 3
 FIRED_SECONDS = 30.0
 RECOVERY_SECONDS = 15.0
@@ -61,11 +61,11 @@ async def notifications(platform: Platform) -> None:
     await platform.call_api(UPLOADS, calls=0)
 
 
-async def refused(platform: Platform) -> None:
-    """Jobs some of which serving refuses for longer than they are tried in place."""
-    away = [platform.next_upload_id() for _ in range(FLAKY)]
-    await platform.behave(Behaviour(away=frozenset(away)))
-    await asyncio.gather(platform.feed(JOBS, RATE), *(platform.accept(upload_id=upload_id) for upload_id in away))
+async def broken(platform: Platform) -> None:
+    """Jobs some of which serving breaks off for longer than they are tried in place."""
+    some = [platform.next_upload_id() for _ in range(BROKEN)]
+    await platform.behave(Behaviour(broken=frozenset(some)))
+    await asyncio.gather(platform.feed(JOBS, RATE), *(platform.accept(upload_id=upload_id) for upload_id in some))
     await asyncio.sleep(DELAYS_SECONDS[0] / 2)
     await platform.behave()
 
@@ -124,7 +124,7 @@ CASES = (
     Case(Point.DELIVERY_RELEASED),
     Case(Point.OFFSETS_COMMITTING, latest_hit=3),
     Case(Point.OFFSETS_COMMITTED, latest_hit=3),
-    Case(Point.RETRY_QUEUED, WORKERS, refused, 1),
+    Case(Point.RETRY_QUEUED, WORKERS, broken, 1),
     Case(Point.BURIED, WORKERS, poison, 1),
     Case(Point.OBJECT_PUTTING, ("serving",)),
     Case(Point.OBJECT_PUT, ("serving",)),
