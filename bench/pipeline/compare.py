@@ -78,7 +78,7 @@ def _print_line(result: Result, mien: Result) -> None:
         "pipeline_jobs_per_second",
         result.jobs_per_second,
         "jobs/s",
-        mien.jobs_per_second,
+        round(mien.jobs_per_second, 3),
         limit_is=mien.runner.name,
         runner=result.runner.name,
         commits=result.runner.commits,
