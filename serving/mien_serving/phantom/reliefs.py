@@ -20,6 +20,8 @@ _CHEEKS: Final = ((50, 205, 207), (280, 425, 427))
 _NOSE: Final = (193, 417, 437, 420, 360, 4, 131, 198, 217)
 _RIGHT_INNER: Final = (119, 120, 142, 36, 101)
 _LEFT_INNER: Final = (348, 349, 371, 266, 330)
+# Part of a pixel that is skin from which all of it counts as skin.
+_WHOLLY: Final = 0.95
 
 
 def wrinkles(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Painted:
@@ -113,9 +115,10 @@ def dullness(photo: Picture, plan: FacePlan, strength: float, seed: int) -> Pain
     del seed  # nothing is left to chance
     light = to_light(photo)
     mean = light.mean(axis=2)
-    weight = plan.soft(plan.skin, 4.0)
-    broad = plan.soft(mean * plan.skin, 4.0) / np.maximum(weight, 1e-3)
-    level = float(np.median(broad[plan.skin > 0.5]))  # noqa: PLR2004 - half in
+    # beside dark skin even a tenth of a brow's or an eye's light would be its brightest highlight
+    wholly = (plan.skin > _WHOLLY).astype(np.float32)
+    broad = plan.soft(mean * wholly, 4.0) / np.maximum(plan.soft(wholly, 4.0), 1e-3)
+    level = float(np.median(broad[wholly > 0]))
     above = np.maximum(np.log(np.maximum(broad, 1e-4) / level), 0)
     factor = np.exp(-strength * above * plan.skin)
     return Painted(to_photo(greyed(light * factor[..., None], 0.15 * strength * plan.skin)), (), strength)
