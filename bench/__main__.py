@@ -1,4 +1,4 @@
-"""`make bench`: the figures of a platform that it starts and stops, then those of the face library and its models."""
+"""`make bench`: the figures of a platform that it starts and stops, of the libraries, of the pipeline beside others."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bench import api_start, bench_skin, face, face_peer, selfie, skin_chapters, tflite
+from bench.pipeline import compare
 from mien_local.home import Home
 from mien_local.state import PartState
 from mien_local.supervisor import running
@@ -29,6 +30,7 @@ def main() -> None:
     tflite.run()
     face_peer.run()
     bench_skin.run()
+    compare.run()
 
 
 if __name__ == "__main__":

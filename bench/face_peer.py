@@ -7,16 +7,14 @@ hash-locked requirements, kept in the cache.
 import json
 import os
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
 import torch
 
 from bench.figures import percentile, report
-from mien_local.cache import cache_folder, exclusively
+from bench.peers.environment import peers_python
 from mien_serving.face.engine import FaceEngine
 from mien_serving.face.model_files import installed_model_files
 from tests import faces
@@ -30,7 +28,7 @@ PEERS = Path(__file__).parent / "peers"
 
 def run() -> None:
     """Print both figures; the two take turns, so that both meet the same load."""
-    python = _mediapipe_python()
+    python = peers_python("mediapipe")
     pixels = faces.astronaut_1080p()
     engine = FaceEngine(installed_model_files(), threads=1)
     before = os.sched_getaffinity(0)
@@ -64,23 +62,6 @@ def _of_mediapipe(python: Path, photo: Path) -> list[float]:
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     times: list[float] = json.loads(answer.stdout.splitlines()[-1])
     return times
-
-
-def _mediapipe_python() -> Path:
-    """Make MediaPipe's environment, unless it is there."""
-    folder = cache_folder() / "peers" / "mediapipe"
-    python = folder / "bin" / "python"
-    installed = folder / "installed"
-    requirements = PEERS / "mediapipe.txt"
-    with exclusively(folder.with_suffix(".lock")):
-        if not installed.exists() or installed.read_text() != requirements.read_text():
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
-            subprocess.run([str(python), *install, str(requirements)], check=True)
-            installed.write_text(requirements.read_text())
-            print(f"installed mediapipe in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    return python
 
 
 if __name__ == "__main__":
