@@ -152,7 +152,9 @@ async def test_a_new_object_is_told_to_kafka(s3_server: S3Settings, kafka_server
         # partitions, and so the order, are the sender's choice
         while {first, last} - {record["s3"]["object"]["key"] for record in records}:
             message = await asyncio.wait_for(consumer.getone(), 30)
-            records += json.loads(message.value).get("Records", [])
+            # other tests put what is no notification at all onto the same topic
+            if any(key.encode() in message.value for key in (first, last)):
+                records += json.loads(message.value)["Records"]
     ours = [record for record in records if record["s3"]["object"]["key"] in {first, last}]
     assert len(ours) == 2
     assert {record["eventName"] for record in ours} == {"s3:ObjectCreated:Put"}
