@@ -192,7 +192,8 @@ async def test_nothing_is_written_after_a_request_was_cancelled(analysis_on: Mak
     assert len(written) > 2, "the masks were on their way, so they were waited for"
     await asyncio.sleep(0)
     assert store.keys() == written
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    at_work = [str(task.get_coro()) for task in asyncio.all_tasks()]
+    assert not [one for one in at_work if "FaceAnalysis" in one or "ObjectStore" in one]
 
 
 async def test_the_original_gives_way_to_the_photo(analysis_on: Make) -> None:
