@@ -28,6 +28,11 @@ class KafkaSettings(BaseModel):
     replication_factor: int = Field(default=1, ge=1)
     retention_hours: int = Field(default=7 * 24, ge=1, le=7 * 24)
 
+    @property
+    def servers(self) -> list[str]:
+        """The brokers, each as host:port."""
+        return [broker.strip() for broker in self.brokers.split(",") if broker.strip()]
+
 
 class S3Settings(BaseModel):
     """The object store.

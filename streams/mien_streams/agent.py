@@ -208,7 +208,7 @@ class Agent:
     def _built(self) -> _App:
         app = _App(
             id=self.group,
-            broker=[f"kafka://{broker.strip()}" for broker in self._kafka.brokers.split(",")],
+            broker=[f"kafka://{server}" for server in self._kafka.servers],
             Event=_Event,
             autodiscover=False,
             store="memory://",

@@ -79,7 +79,7 @@ class KafkaEventPublisher:
     async def _publish(self, records: Sequence[Record]) -> None:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=_servers(self._settings),
+                bootstrap_servers=self._settings.servers,
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,
@@ -140,7 +140,7 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> list[
         )
         for topic in topics
     ]
-    admin = AIOKafkaAdminClient(bootstrap_servers=_servers(settings))
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.servers)
     try:
         async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
             await admin.start()
@@ -158,10 +158,6 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> list[
         if refusal is not TopicAlreadyExistsError:
             raise Unavailable("broker_unavailable", f"Kafka refused to create the topic {topic}: {refusal.__name__}.")
     return created
-
-
-def _servers(settings: KafkaSettings) -> list[str]:
-    return [broker.strip() for broker in settings.brokers.split(",") if broker.strip()]
 
 
 def _unavailable(error: BaseException) -> Unavailable:

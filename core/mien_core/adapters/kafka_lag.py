@@ -96,7 +96,7 @@ class KafkaLag:
 
     async def _connected(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
         if self._admin is None or self._reader is None:
-            servers = [broker.strip() for broker in self._settings.brokers.split(",") if broker.strip()]
+            servers = self._settings.servers
             self._admin = AIOKafkaAdminClient(bootstrap_servers=servers)
             self._reader = AIOKafkaConsumer(
                 bootstrap_servers=servers,
