@@ -9,6 +9,7 @@ from mien_core.errors import Conflict, Missing, Rejected
 from mien_core.events import from_record
 from mien_core.intake import DEADLINE_SECONDS
 from mien_core.model.dead_letters import DeadLetter
+from mien_core.model.platform import Job
 from mien_core.ports import Database, Record, Transaction
 from mien_core.rules.work import check_redrive
 from mien_streams.addressing import redriven, redrives
@@ -41,9 +42,8 @@ class DeadLetterDesk:
         """
         async with self._database.transaction() as transaction:
             letter = await _taken(transaction, letter_id)
-            if letter.job_id is not None:
-                await transaction.jobs.lock(letter.job_id)
-            await self._check_redrive(transaction, letter)
+            job = await transaction.jobs.lock(letter.job_id) if letter.job_id else None
+            await self._check_redrive(transaction, letter, job)
             await transaction.outbox.add(await _record(transaction, letter))
             await self._close(transaction, letter, REDRIVEN)
             return letter
@@ -56,7 +56,8 @@ class DeadLetterDesk:
         """
         async with self._database.transaction() as transaction:
             letter = await _taken(transaction, letter_id)
-            await self._check_redrive(transaction, letter)
+            job = await transaction.jobs.get(letter.job_id) if letter.job_id else None
+            await self._check_redrive(transaction, letter, job)
             return letter
 
     async def drop(self, letter_id: int) -> DeadLetter:
@@ -79,11 +80,10 @@ class DeadLetterDesk:
         async with self._database.transaction() as transaction:
             return await _taken(transaction, letter_id)
 
-    async def _check_redrive(self, transaction: Transaction, letter: DeadLetter) -> None:
+    async def _check_redrive(self, transaction: Transaction, letter: DeadLetter, job: Job | None) -> None:
         if letter.handler not in self._handlers:
             raise Conflict("handler_unknown", f"Nobody takes messages as {letter.handler} any more. Drop the letter.")
         if letter.job_id is not None:
-            job = await transaction.jobs.get(letter.job_id)
             upload = await transaction.uploads.get(job.upload_id) if job else None
             check_redrive(job, upload, await transaction.now())
 
