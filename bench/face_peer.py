@@ -14,7 +14,7 @@ import cv2
 import torch
 
 from bench.figures import percentile, report
-from bench.peers.environment import peers_python
+from bench.peers.environment import FOLDER, peers_python
 from mien_serving.face.engine import FaceEngine
 from mien_serving.face.model_files import installed_model_files
 from tests import faces
@@ -23,7 +23,6 @@ from tests import faces
 LIMIT_MS = 15.0
 ROUNDS = 40
 TURNS = 3
-PEERS = Path(__file__).parent / "peers"
 
 
 def run() -> None:
@@ -58,7 +57,7 @@ def _milliseconds(engine: FaceEngine, pixels: faces.Picture) -> float:
 
 
 def _of_mediapipe(python: Path, photo: Path) -> list[float]:
-    command = [str(python), str(PEERS / "mediapipe_face.py"), str(photo), str(ROUNDS)]
+    command = [str(python), str(FOLDER / "mediapipe_face.py"), str(photo), str(ROUNDS)]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     times: list[float] = json.loads(answer.stdout.splitlines()[-1])
     return times
