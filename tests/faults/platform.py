@@ -279,15 +279,26 @@ class Platform:
             await asyncio.sleep(0.1)
         raise AssertionError(f"not settled after {seconds:g} s:\n{self.logs()}")
 
-    async def standstill(self) -> None:
-        """Wait until for a second no job has ended and no offset was committed, whatever is still open."""
+    async def only_held(self, open_jobs: int, *, committed: bool) -> None:
+        """Wait until no more than these jobs are open, nothing is in the outbox and offsets are committed.
+
+        Args:
+            open_jobs: that can't end.
+            committed: whether all offsets are; otherwise as far as they go, which is where they stay for a second.
+        """
         before, since = await self._open(), time.monotonic()
         async with asyncio.timeout(SETTLED_SECONDS):
-            while time.monotonic() < since + STANDSTILL_SECONDS:
-                await asyncio.sleep(0.1)
+            while True:
                 now = await self._open()
                 if now != before:
                     before, since = now, time.monotonic()
+                jobs, records, uncommitted = now
+                if jobs <= open_jobs and not records:
+                    if not uncommitted:
+                        return
+                    if not committed and time.monotonic() > since + STANDSTILL_SECONDS:
+                        return
+                await asyncio.sleep(0.1)
 
     async def findings(self) -> Findings:
         """Audit everything that was done so far."""

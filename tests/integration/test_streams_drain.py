@@ -49,10 +49,12 @@ async def platform(fresh_database: str, kafka_server: str, serving: Serving, tmp
 async def fed(platform: Platform) -> AsyncIterator[list[Job]]:
     """Begin jobs as long as the block lasts, JOBS_A_SECOND at an even pace; the list of them grows."""
     jobs: list[Job] = []
+    enough = asyncio.Event()
     began = time.monotonic()
 
     async def feed() -> None:
-        while True:
+        # cancelled, it could leave a job behind that is in the database and not in the list
+        while not enough.is_set():
             jobs.append(await platform.begin())
             await asyncio.sleep(max(0.0, began + len(jobs) / JOBS_A_SECOND - time.monotonic()))
 
@@ -60,8 +62,8 @@ async def fed(platform: Platform) -> AsyncIterator[list[Job]]:
     try:
         yield jobs
     finally:
-        feeding.cancel()
-        await asyncio.wait({feeding})
+        enough.set()
+        await feeding
         logger.info("%.0f jobs a second", len(jobs) / (time.monotonic() - began))
 
 
