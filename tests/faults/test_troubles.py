@@ -36,6 +36,7 @@ POISON_STALL = 0.5
 POISON_RATE = 4.0
 POISON_JOBS_RATE = 50.0
 POISON_JOBS = 100
+POISON_JOBS_LONG = 500
 POISON_TURNS = 2
 POISON_SERIES = 5
 
@@ -170,17 +171,18 @@ async def test_poison_is_a_dead_letter_soon_and_slows_nobody_down(
     For the same reason there are several series, until one is quiet enough: whatever poison costs, it costs in each.
     """
     platform = schedule.platform
-    most = POISON_GROWTH if pytestconfig.getoption("--long", default=False) else POISON_STALL
+    long = pytestconfig.getoption("--long", default=False)
+    most, jobs = (POISON_GROWTH, POISON_JOBS_LONG) if long else (POISON_STALL, POISON_JOBS)
     async with schedule.fault(f"poison, {POISON_RATE:g}/s", seed) as row:
         quietest = math.inf
         for _ in range(POISON_SERIES):
             clean, poisoned = [], []
             waits: list[float] = []
             for _ in range(POISON_TURNS):
-                clean += await platform.feed(POISON_JOBS, POISON_JOBS_RATE)
+                clean += await platform.feed(jobs, POISON_JOBS_RATE)
                 await platform.settled()
-                strewing = asyncio.create_task(strew(platform))
-                poisoned += await platform.feed(POISON_JOBS, POISON_JOBS_RATE)
+                strewing = asyncio.create_task(strew(platform, jobs))
+                poisoned += await platform.feed(jobs, POISON_JOBS_RATE)
                 waits += await strewing
                 await platform.settled()
             growth = await p99(platform, poisoned) / await p99(platform, clean) - 1
@@ -192,10 +194,10 @@ async def test_poison_is_a_dead_letter_soon_and_slows_nobody_down(
     assert min(quietest, growth) < most
 
 
-async def strew(platform: Platform) -> list[float]:
-    """Put bytes that are no event onto the topic for one turn; the seconds until each was a dead letter."""
+async def strew(platform: Platform, jobs: int) -> list[float]:
+    """Put bytes that are no event onto the topic while so many jobs come; the seconds until each was a dead letter."""
     waits = []
-    for _ in range(int(POISON_JOBS / POISON_JOBS_RATE * POISON_RATE)):
+    for _ in range(int(jobs / POISON_JOBS_RATE * POISON_RATE)):
         began = time.monotonic()
         platform.dead_letters += 1
         await platform.put_on_topic(analyse_face.TOPIC, b"\xff poison")
