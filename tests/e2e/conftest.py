@@ -1,6 +1,7 @@
 """The whole platform, started as a user does: `mien up`, then HTTP."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import subprocess
@@ -136,9 +137,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    home = tmp_path_factory.mktemp("e2e") / "home"
+@contextlib.contextmanager
+def running_platform(home: Path) -> Iterator[Platform]:
+    """A whole platform, up as long as the block lasts; afterwards nothing of it runs any more."""
     up = mien("up", home=home)
     try:
         assert up.returncode == 0, up.stdout + up.stderr
@@ -148,3 +149,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     finally:
         down = mien("down", home=home)
     assert down.returncode == 0, down.stdout + down.stderr
+    assert not list((home / "run").glob("*.json"))
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with running_platform(tmp_path_factory.mktemp("e2e") / "home") as platform:
+        yield platform

@@ -13,7 +13,7 @@ from mien_local.home import Home
 from mien_local.processes import Identity, family
 from mien_local.state import PartState, PlatformState
 from tests import faces
-from tests.e2e.conftest import Platform, mien, sourced
+from tests.e2e.conftest import Platform, mien, running_platform
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,17 +27,8 @@ _ENDED = {"completed", "failed", "cancelled"}
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform of this module's own: other tests must not see it without its parts."""
-    home = tmp_path_factory.mktemp("supervision") / "home"
-    up = mien("up", home=home)
-    try:
-        assert up.returncode == 0, up.stdout + up.stderr
-        started = Platform(home, sourced(home / "dev.env"))
-        with started.client:
-            yield started
-    finally:
-        down = mien("down", home=home)
-    assert down.returncode == 0, down.stdout + down.stderr
-    assert not list((home / "run").glob("*.json"))
+    with running_platform(tmp_path_factory.mktemp("supervision") / "home") as platform:
+        yield platform
 
 
 def parts(home: Path) -> dict[str, PartState]:
