@@ -35,8 +35,22 @@ async def _skin_handlers(request: Request) -> SkinHandlers:
 UsesSkinHandlers = Annotated[SkinHandlers, Depends(_skin_handlers)]
 
 
-async def _caller(handlers: UsesHandlers, authorization: Annotated[str | None, Security(_AUTHORIZATION)]) -> Caller:
-    return await authenticate(handlers.database, authorization)
+async def caller_of(request: Request) -> Caller:
+    """Who calls; whoever asks again during the same request gets the same answer without looking it up.
+
+    Raises:
+        Rejected: as authenticate.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        handlers: Handlers = request.app.state.handlers
+        known = await authenticate(handlers.database, request.headers.get("Authorization"))
+        request.state.caller = known
+    return known
+
+
+async def _caller(request: Request, _declared: Annotated[str | None, Security(_AUTHORIZATION)]) -> Caller:
+    return await caller_of(request)
 
 
 AnyCaller = Annotated[Caller, Depends(_caller)]

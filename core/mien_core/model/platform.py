@@ -54,6 +54,17 @@ def require_owned(thing: AnyOwned | None, caller: Caller, what: str) -> AnyOwned
     return thing
 
 
+def require_user(caller: Caller, user_id: str) -> str:
+    """Give the user's id back if the caller may act for that user: a user for themselves, a tenant for its users.
+
+    Raises:
+        Missing: user_not_found.
+    """
+    if caller.user_id not in {None, user_id}:
+        raise Missing("user_not_found", "There is no such user. Check the id and the credential.")
+    return user_id
+
+
 class UploadState(StrEnum):
     """expected: the row exists, the bytes perhaps not yet; received: work on them has begun."""
 

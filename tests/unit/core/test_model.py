@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
 from mien_core.model.face import FaceReport
 from mien_core.model.keys import annotated_key, original_key, photo_key, upload_id_of_original
-from mien_core.model.platform import Caller, NewUpload, require_owned
+from mien_core.model.platform import Caller, NewUpload, require_owned, require_user
 from tests.makers import face_report, new_upload
 
 NAMES = st.sampled_from(["acme", "other"])
@@ -70,3 +70,12 @@ def test_errors_survive_the_way_between_processes(error: MienError) -> None:
     """Pickled and read back, an error still has its word, code, detail and pause."""
     back = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))
+
+
+def test_a_user_acts_for_themselves_and_a_tenant_for_its_users() -> None:
+    """Another user is missing, as if there were none."""
+    assert require_user(Caller("acme", "ann"), "ann") == "ann"
+    assert require_user(Caller("acme", None), "ann") == "ann"
+    with pytest.raises(Missing) as caught:
+        require_user(Caller("acme", "bob"), "ann")
+    assert caught.value.code == "user_not_found"
