@@ -50,7 +50,8 @@ class RequestMiddleware:
             return
         headers = Headers(scope=scope)
         request_id = choose_request_id(headers.get("x-request-id"))
-        scope.setdefault("state", {})["request_id"] = request_id
+        # a dictionary of this request's own: some servers hand the same one to all, and the caller is noted in it
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
         exchange = _Exchange(self._app, scope, receive, send, request_id=request_id, body_limit=limit)
         with (
