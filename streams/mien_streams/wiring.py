@@ -117,7 +117,9 @@ ROLES = (Relay.name, *AGENTS)
 async def built(names: Collection[str], settings: StreamsSettings) -> AsyncIterator[list[Role]]:
     """Give the roles of these names; the block's end closes what they share."""
     async with contextlib.AsyncExitStack() as stack:
-        database = await stack.enter_async_context(PostgresDatabase(settings.postgres))
+        # what is delivered at once is committed at once
+        sharing = settings.streams.concurrency
+        database = await stack.enter_async_context(PostgresDatabase(settings.postgres, sharing))
         roles: list[Role] = []
         if Relay.name in names:
             publisher = await stack.enter_async_context(KafkaEventPublisher(settings.kafka))

@@ -32,13 +32,14 @@ class BrokenOffError(Exception):
     """Raised by a test in the middle of a transaction."""
 
 
-@pytest.fixture(params=["postgres", "memory"])
+@pytest.fixture(params=["postgres", "postgres, sharing", "memory"])
 async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     if request.param == "memory":
         yield MemoryDatabase()
         return
     url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=url)) as postgres:
+    sharing = 16 if request.param == "postgres, sharing" else 1
+    async with PostgresDatabase(PostgresSettings(url=url), sharing) as postgres:
         yield postgres
 
 

@@ -16,6 +16,7 @@ from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAud
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
+from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
@@ -36,16 +37,16 @@ STOPPED_SECONDS = 10
 
 
 class PostgresTransaction:
-    """All repositories on one connection, and the signals to send after the commit."""
+    """All repositories on one connection; signals collects what is to be sent after the commit."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, signals: SignalsToSend) -> None:
         self._statements = statements
-        self.signals: list[tuple[Channel, str]] = []
+        self.signals = signals
         self.uploads = PostgresUploads(statements)
-        self.jobs = PostgresJobs(statements, self.signals)
+        self.jobs = PostgresJobs(statements, signals)
         self.analyses = PostgresAnalyses(statements)
         self.skin_analyses = PostgresSkinAnalyses(statements)
-        self.outbox = PostgresOutbox(statements, self.signals)
+        self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)
         self.api_keys = PostgresApiKeys(statements)
@@ -74,12 +75,19 @@ class PostgresLeadership:
 
 
 class PostgresDatabase:
-    """Meets ports.Database. Use it as an async context manager, or call open and close."""
+    """Meets ports.Database. Use it as an async context manager, or call open and close.
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    Args:
+        settings: where it is.
+        sharing: how many units of work may share a transaction when they come at the same time. More than one is for
+            whoever has many small ones; the last of them then makes all others wait.
+    """
+
+    def __init__(self, settings: PostgresSettings, sharing: int = 1) -> None:
         self._url = settings.url.get_secret_value()
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool = self._new_pool(settings, {"options": f"-c idle_in_transaction_session_timeout={STOPPED_SECONDS}s"})
+        self._shared = SharedTransactions(self._pool, PostgresTransaction, sharing) if sharing > 1 else None
         # connections of their own, so that the server itself refuses a write among reads
         self._readers = self._new_pool(settings, {"options": "-c default_transaction_read_only=on"})
         self._signals = Signals(self._url)
@@ -106,25 +114,30 @@ class PostgresDatabase:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """See ports.Database."""
         with translated():
-            async with self._pool.connection() as connection:
-                work = UnitOfWork(connection)
-                transaction = PostgresTransaction(work)
-                try:
-                    yield transaction
-                    await work.commit(transaction.signals)
-                except BaseException:
-                    # what broke the connection as well is told by the first error
-                    with contextlib.suppress(psycopg.Error):
-                        await work.rollback()
-                    raise
+            async with self._own_transaction() if self._shared is None else self._shared.unit() as transaction:
+                yield transaction
             reached(Point.ANNOUNCED)
+
+    @contextlib.asynccontextmanager
+    async def _own_transaction(self) -> AsyncIterator[PostgresTransaction]:
+        signals: SignalsToSend = []
+        async with self._pool.connection() as connection:
+            work = UnitOfWork(connection)
+            try:
+                yield PostgresTransaction(work, signals)
+                await work.commit(signals)
+            except BaseException:
+                # what broke the connection as well is told by the first error
+                with contextlib.suppress(psycopg.Error):
+                    await work.rollback()
+                raise
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """See ports.Database."""
         with translated():
             async with self._readers.connection() as connection:
-                yield PostgresTransaction(Reading(connection))
+                yield PostgresTransaction(Reading(connection), [])
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:

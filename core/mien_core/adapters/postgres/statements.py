@@ -5,6 +5,7 @@ for the next statement that has one, or for the commit, and BEGIN, COMMIT and th
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
@@ -15,6 +16,8 @@ from mien_core.ports import Channel
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
 Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+BEGIN = ("BEGIN",)
 
 # where the server's source has NOTIFY; nothing else fails there
 _NOTIFY_SOURCE = "async.c"
@@ -45,15 +48,32 @@ class Reading:
         await self._connection.execute(statement, parameters)
 
 
-class UnitOfWork:
-    """Meets Statements in a transaction that begins with the first of them. Ask for commit or rollback at the end."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a unit of work that can be undone by itself: from where on, and its savepoint if it isn't the first."""
 
-    def __init__(self, connection: Connection) -> None:
+    savepoint: str | None
+    messages: int
+    waiting: int
+
+
+class UnitOfWork:
+    """Meets Statements in a transaction that begins with the first of them. Ask for commit or rollback at the end.
+
+    Args:
+        connection: in autocommit mode.
+        opening: the statements that begin the transaction.
+    """
+
+    def __init__(self, connection: Connection, opening: Sequence[str] = BEGIN) -> None:
         self._connection = connection
+        self._opening = list(opening)
+        self._messages = 0
+        self._parts = 0
         # Several statements in one message need their parameters written into them: the other way, with prepared
         # statements, the protocol has one statement a message.
         self._cursor: psycopg.AsyncClientCursor[Row] = psycopg.AsyncClientCursor(connection)
-        self._waiting: list[str] = ["BEGIN"]
+        self._waiting = list(opening)
 
     async def execute(self, statement: str, parameters: Parameters = None) -> psycopg.AsyncCursor[Row]:
         """See Statements."""
@@ -74,7 +94,7 @@ class UnitOfWork:
         """Make it last, and then signal: inside the transaction NOTIFY serialises all commits of the database."""
         statements = self._taken()
         # nothing was asked for: there is nothing to commit
-        commit = [] if statements == ["BEGIN"] else ["COMMIT"]
+        commit = [] if statements == self._opening else ["COMMIT"]
         statements = statements if commit else []
         announcements = [
             self._cursor.mogrify("SELECT pg_notify(%s, %s)", (channel.value, topic))
@@ -96,8 +116,39 @@ class UnitOfWork:
                 raise
 
     async def rollback(self) -> None:
-        """Undo what was executed, if anything was."""
+        """Undo what was executed, if anything was; what comes next begins anew."""
         await self._connection.rollback()
+        self._waiting = list(self._opening)
+
+    async def begin_part(self) -> Part:
+        """Begin what end_part or undo_part ends; parts don't overlap."""
+        messages, waiting = self._messages, len(self._waiting)
+        if self._waiting == self._opening:
+            return Part(None, messages, waiting)
+        self._parts += 1
+        savepoint = f"part_{self._parts}"
+        await self.write(f"SAVEPOINT {savepoint}")
+        return Part(savepoint, messages, waiting)
+
+    async def end_part(self, part: Part) -> None:
+        """Let it count as the whole does."""
+        if part.savepoint is not None:
+            await self.write(f"RELEASE SAVEPOINT {part.savepoint}")
+
+    async def undo_part(self, part: Part) -> None:
+        """Undo it alone.
+
+        Raises:
+            psycopg.Error: what was before it is undone as well, or the connection is gone.
+        """
+        if part.savepoint is None:
+            await self.rollback()
+        elif part.messages == self._messages:
+            del self._waiting[part.waiting :]
+        else:
+            self._waiting.clear()
+            # fails where what the server refused was an earlier part's: then there is no such savepoint
+            await self._send([f"ROLLBACK TO SAVEPOINT {part.savepoint}", f"RELEASE SAVEPOINT {part.savepoint}"])
 
     async def _send(self, statements: Sequence[str]) -> None:
         if statements:
@@ -105,4 +156,5 @@ class UnitOfWork:
 
     def _taken(self) -> list[str]:
         statements, self._waiting = self._waiting, []
+        self._messages += 1
         return statements
