@@ -111,8 +111,8 @@ AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     S3Notifications.name: _s3_notifications,
 }
 ROLES = (Relay.name, *AGENTS)
-# Units of work that may share a transaction: a quarter of what is in flight by default. With more in each, too few go on
-# while one is being committed (decision 22 has the figures).
+# Units of work that may share a transaction: a quarter of what is in flight by default. With more in each, too few go
+# on while one is being committed (decision 22 has the figures).
 SHARING = 4
 
 
