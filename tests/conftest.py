@@ -5,11 +5,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from mien_core import migrations
 
 pytest_plugins = ["tests.parts"]
+
+# An example that takes 0.2 s, or data that are slow to come, tell of a machine that stood still, and of no bug.
+settings.register_profile("mien", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mien")
 
 
 @pytest.fixture(scope="session")
