@@ -1,7 +1,6 @@
 """The adapter of serving, against a server that speaks its protocol."""
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
@@ -14,12 +13,17 @@ from mien_core.model.keys import annotated_key, mask_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import start_span
+from mien_local.ports import unused_port
 from mien_streams.breaker import FAILURES
 from mien_streams.gate import Gate
 from mien_streams.serving import HttpFaceAnalysis, ServingFault
 from tests.makers import face_report, skin_report
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
+# of serving's own silence, where that is what a test is about
+SILENCE_SECONDS = 0.3
+# how long one that is always refused is watched
+REFUSED_SECONDS = 2.0
 UPLOAD_ID = str(uuid4())
 REQUEST = FaceRequest(upload_id=UPLOAD_ID, photo_key=photo_key(UPLOAD_ID), subject="acme/anna")
 ANSWER = FaceAnswer(
@@ -96,7 +100,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 async def serving(server: Server) -> AsyncIterator[HttpFaceAnalysis]:
-    settings = ServingSettings(url=server.url, timeout_seconds=0.3)
+    settings = ServingSettings(url=server.url, timeout_seconds=DEADLINE_SECONDS)
     async with HttpFaceAnalysis(settings, connections=4, gate=Gate("serving")) as serving:
         yield serving
 
@@ -192,12 +196,17 @@ async def test_one_that_is_always_refused_does_not_hold_up_the_others(
 
     server.respond = picky
     refused = asyncio.create_task(serving.analyse(REQUEST))
+
+    def times() -> Counter[str]:
+        return Counter(asked.subject for asked, _ in server.requests)
+
     began = asyncio.get_running_loop().time()
-    while asyncio.get_running_loop().time() < began + 2.0:
-        assert await serving.analyse(other) == ANSWER
-        await asyncio.sleep(0.001)
-    times = Counter(asked.subject for asked, _ in server.requests)
-    assert 2 <= times[REQUEST.subject] <= 10
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while asyncio.get_running_loop().time() < began + REFUSED_SECONDS or times()[REQUEST.subject] < 2:
+            assert await serving.analyse(other) == ANSWER
+            await asyncio.sleep(0.001)
+    watched = asyncio.get_running_loop().time() - began
+    assert 2 <= times()[REQUEST.subject] <= 5 * watched
     server.respond = server.answer
     assert await refused == ANSWER
 
@@ -252,28 +261,34 @@ async def test_a_bug_in_serving_is_no_outage(server: Server, serving: HttpFaceAn
         await serving.analyse(REQUEST)
 
 
-async def test_silence_is_unavailable(server: Server, serving: HttpFaceAnalysis) -> None:
-    """After the timeout, and when the connection breaks without an answer."""
+async def test_silence_is_unavailable(server: Server) -> None:
+    """After the timeout, though the answer never comes, and when the connection breaks without an answer."""
+    go_on = asyncio.Event()
 
     async def hang(_request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(2)
-        raise AssertionError("it waited for an answer that comes too late")
+        await go_on.wait()
+        return web.Response()
 
     async def hang_up(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
 
-    for respond in (hang, hang_up):
-        server.respond = respond
-        with pytest.raises(Unavailable, match="serving_unavailable"):
-            await serving.analyse(REQUEST)
+    settings = ServingSettings(url=server.url, timeout_seconds=SILENCE_SECONDS)
+    async with HttpFaceAnalysis(settings, connections=4, gate=Gate("serving")) as serving:
+        try:
+            for respond in (hang, hang_up):
+                server.respond = respond
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    with pytest.raises(Unavailable, match="serving_unavailable"):
+                        await serving.analyse(REQUEST)
+        finally:
+            go_on.set()
 
 
 async def test_nobody_there_is_waited_for(server: Server) -> None:
     """A port on which nothing listens yet: no attempt is spent, and once serving is there it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+    port = unused_port()
     settings = ServingSettings(url=f"http://127.0.0.1:{port}")
     async with HttpFaceAnalysis(settings, connections=1, gate=Gate("serving")) as serving:
         asking = asyncio.create_task(serving.analyse(REQUEST))
