@@ -17,7 +17,7 @@ from mien_core.ports import OutboxRow, Record
 from mien_streams.delivery import Delivery
 from tests.makers import face_report, new_upload, skin_report
 
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0
 REVISION = "face@sha256:0123456789ab"
 ETAG = f"{REVISION}/1"
 

@@ -250,6 +250,7 @@ async def test_a_verdict_ends_the_job_with_its_code(verdict: MienError) -> None:
         assert await transaction.inbox.has(NAME, str(from_record(delivery.headers, delivery.value).id))
 
 
+@pytest.mark.usefixtures("clock")
 async def test_serving_away_for_a_while_is_waited_for() -> None:
     """The same delivery is tried again until it is answered."""
     database, serving = MemoryDatabase(), ScriptedServing([AWAY, AWAY])

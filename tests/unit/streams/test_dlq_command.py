@@ -194,7 +194,7 @@ async def test_the_rate_is_kept() -> None:
     database = await with_letters(10)
     began = time.monotonic()
     await command(database, "redrive", "--all", "--rate", "50/s")
-    assert 9 / 50 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 9 / 50
 
 
 async def test_whoever_waits_is_told_how_far_it_is(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from mien_core.ports import Record, Transaction
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.edge import INTERNAL_ERROR, Edge
 from tests.makers import record
+from tests.unit.streams.conftest import Clock
 from tests.unit.streams.stand_ins import delivered
 
 DATABASE_AWAY = Unavailable("database_unavailable", "The database is away.", retry_after=0.0)
@@ -99,6 +99,7 @@ async def test_a_bug_is_logged_once_with_its_trace(caplog: pytest.LogCaptureFixt
     assert len(database.state.dead_letters) == 1
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_part_that_is_away_is_waited_for() -> None:
     """The delivery is handed over again, and no dead letter is made of it."""
     database, handler = MemoryDatabase(), ScriptedHandler(DATABASE_AWAY, DATABASE_AWAY)
@@ -113,13 +114,13 @@ def put_off(database: MemoryDatabase) -> list[tuple[float, Record]]:
     return [((available_at - row.created_at).total_seconds(), row.record) for available_at, row in rows]
 
 
-async def test_what_is_away_for_longer_comes_again_and_holds_nobody_up() -> None:
+async def test_what_is_away_for_longer_comes_again_and_holds_nobody_up(clock: Clock) -> None:
     """After two seconds the delivery has its outcome: a record for this handler, as it came, in 5 s."""
     database, handler = MemoryDatabase(), ScriptedHandler(*[SERVING_AWAY] * 100)
     delivery = delivered(record(b"value"))
-    began = time.monotonic()
+    began = clock.now
     await Edge(database, handler).process(delivery)
-    assert time.monotonic() - began < 2.5
+    assert 0.5 < clock.now - began <= 2.0
     assert handler.calls > 3
     [(delay, again)] = put_off(database)
     assert 5 <= delay <= 6

@@ -15,7 +15,7 @@ from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.s3_notifications import TOPIC, S3Notifications
 from tests.makers import new_upload
-from tests.unit.streams.stand_ins import delivered, emitted, some_id, uploaded
+from tests.unit.streams.stand_ins import DEADLINE_SECONDS, delivered, emitted, some_id, uploaded
 
 
 def notification(*keys: str, event: str = "ObjectCreated:Put") -> Delivery:
@@ -88,7 +88,7 @@ async def test_other_objects_start_nothing(key: str) -> None:
 
 async def test_something_shaped_like_an_id_is_ignored_at_once() -> None:
     """Thirty-six dashes are no upload, and nothing to wait for."""
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         await S3Notifications(MemoryDatabase()).handle(notification(original("-" * 36)))
 
 
@@ -122,8 +122,9 @@ async def test_what_is_no_notification_is_rejected(value: bytes) -> None:
         await S3Notifications(MemoryDatabase()).handle(delivered(Record(TOPIC, b"", value, ())))
 
 
-async def test_a_notification_that_comes_before_its_row_waits_for_it() -> None:
+async def test_a_notification_that_comes_before_its_row_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row's transaction may commit after the store spoke."""
+    monkeypatch.setattr("mien_streams.edge.IN_PLACE_SECONDS", DEADLINE_SECONDS)
     database = MemoryDatabase()
     announced = new_upload()
     edge = Edge(database, S3Notifications(database))
