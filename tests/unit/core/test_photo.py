@@ -259,11 +259,17 @@ def test_eleven_megabytes_are_too_large() -> None:
 
 
 def test_twenty_thousand_pixels_square_are_refused_by_the_header() -> None:
-    """A 20,000 x 20,000 PNG is refused within milliseconds: nothing of it is decoded or allocated."""
+    """A 20,000 x 20,000 PNG is refused within milliseconds: nothing of it is decoded or allocated.
+
+    The fastest of several times counts: what it costs, it costs each time, unlike what else the machine does.
+    """
     data = png_header(20_000, 20_000) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
-    started = time.perf_counter()
-    assert code_of(data) == "too_many_pixels"
-    assert time.perf_counter() - started < 0.1
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert code_of(data) == "too_many_pixels"
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.1
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 5_001), (16_385, 100)])

@@ -22,7 +22,7 @@ def printed(console: Console) -> str:
 
 
 def wait_for_text(console: Console, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while text not in printed(console):
         assert time.monotonic() < deadline, f"{text!r} was not printed"
         time.sleep(0.01)

@@ -26,7 +26,7 @@ from mien_serving.skin.engine import SkinEngine
 from tests.faces import astronaut, astronaut_1080p, jpeg_bytes, no_face, png_bytes
 
 # what is waited for comes within a second; longer than this and it won't
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

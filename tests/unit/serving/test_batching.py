@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mien_serving.batching import Batcher
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Doubling:
