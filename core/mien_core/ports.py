@@ -23,6 +23,7 @@ from mien_core.model.platform import (
     NewUpload,
     SkinAnalysis,
     Upload,
+    User,
 )
 
 
@@ -109,6 +110,16 @@ class EventPublisher(Protocol):
             Rejected: record_refused; one of the records can't be published, now or later: it is too large or its
                 topic doesn't exist. Some of the others may have been published.
         """
+
+
+class Users(Protocol):
+    """The users table."""
+
+    async def note(self, tenant: str, user_id: str) -> None:
+        """Have a row for the user from now on; one that is there stays as it is."""
+
+    async def get(self, tenant: str, user_id: str) -> User | None:
+        """Read one."""
 
 
 class Uploads(Protocol):
@@ -286,6 +297,10 @@ class AuditLog(Protocol):
 
 class Transaction(Protocol):
     """One unit of work: all of it is saved when the block ends, or nothing if it raises."""
+
+    @property
+    def users(self) -> Users:
+        """The users."""
 
     @property
     def uploads(self) -> Uploads:

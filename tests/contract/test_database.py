@@ -110,6 +110,23 @@ async def test_a_second_upload_of_a_user_is_no_conflict(database: Database) -> N
             await transaction.uploads.add(new_upload(user_id="anna"))
 
 
+async def test_a_user_is_noted_once(database: Database) -> None:
+    """A user has a row from the first note on, which a second one leaves as it is; within the tenant only."""
+    for _ in range(2):
+        async with database.transaction() as transaction:
+            await transaction.users.note("acme", "anna")
+            first = await transaction.users.get("acme", "anna")
+    async with database.transaction() as transaction:
+        await transaction.uploads.add(new_upload(user_id="anna"))
+        await transaction.uploads.add(new_upload(user_id="bea"))
+        anna, bea = await transaction.users.get("acme", "anna"), await transaction.users.get("acme", "bea")
+        assert await transaction.users.get("other", "anna") is None
+    assert anna == first
+    assert anna is not None
+    assert (anna.tenant, anna.id, anna.email) == ("acme", "anna", None)
+    assert bea is not None
+
+
 async def test_received_is_marked_once_and_stays(database: Database) -> None:
     """An upload that came is kept for as long as was said; a second time changes nothing."""
     upload = await _uploaded(database)

@@ -65,6 +65,15 @@ def require_user(caller: Caller, user_id: str) -> str:
     return user_id
 
 
+def user_of(caller: Caller, named: str | None) -> str | None:
+    """The user for whom something is done: who is named, if the caller may act for them, else the caller themselves.
+
+    Raises:
+        Missing: user_not_found.
+    """
+    return caller.user_id if named is None else require_user(caller, named)
+
+
 class UploadState(StrEnum):
     """expected: the row exists, the bytes perhaps not yet; received: work on them has begun."""
 
@@ -228,6 +237,16 @@ class NewSkinAnalysis:
 class SkinAnalysis(NewSkinAnalysis):
     """A saved line; it outlives its photo and goes with its user."""
 
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person whom a tenant named, or who came with a token. email is unique within the tenant."""
+
+    tenant: str
+    id: str
+    email: str | None
     created_at: datetime
 
 

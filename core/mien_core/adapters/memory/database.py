@@ -20,6 +20,7 @@ from mien_core.adapters.memory.repositories import (
     MemoryOutbox,
     MemorySkinAnalyses,
     MemoryUploads,
+    MemoryUsers,
     State,
 )
 from mien_core.adapters.subscription import EventSubscription
@@ -31,6 +32,7 @@ class MemoryTransaction:
 
     def __init__(self, state: State) -> None:
         self.signals: list[tuple[Channel, str]] = []
+        self.users = MemoryUsers(state)
         self.uploads = MemoryUploads(state)
         self.jobs = MemoryJobs(state, self.signals)
         self.analyses = MemoryAnalyses(state)

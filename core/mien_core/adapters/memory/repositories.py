@@ -24,6 +24,7 @@ from mien_core.model.platform import (
     SkinAnalysis,
     Upload,
     UploadState,
+    User,
 )
 from mien_core.ports import Channel, OutboxRow, Record
 from mien_core.rules.jobs import check_not_ended, check_reopening
@@ -33,6 +34,7 @@ from mien_core.rules.jobs import check_not_ended, check_reopening
 class State:
     """Every table; rows are immutable, so a copy of the containers is a copy of all."""
 
+    users: dict[tuple[str, str], User] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     job_events: dict[str, tuple[JobEvent, ...]] = field(default_factory=dict)
@@ -51,6 +53,21 @@ class State:
         return State(**{name: copy.copy(value) for name, value in vars(self).items()})
 
 
+class MemoryUsers:
+    """Meets ports.Users."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def note(self, tenant: str, user_id: str) -> None:
+        """See ports.Users."""
+        note_user(self._state, tenant, user_id)
+
+    async def get(self, tenant: str, user_id: str) -> User | None:
+        """See ports.Users."""
+        return self._state.users.get((tenant, user_id))
+
+
 class MemoryUploads:
     """Meets ports.Uploads."""
 
@@ -62,6 +79,8 @@ class MemoryUploads:
         fields = asdict(upload)
         expires_in = timedelta(seconds=fields.pop("expires_in_seconds"))
         now = _now()
+        if upload.user_id is not None:
+            note_user(self._state, upload.tenant, upload.user_id)
         added = Upload(**fields, state=UploadState.EXPECTED, created_at=now, expires_at=now + expires_in)
         self._state.uploads[upload.id] = added
         return added
@@ -212,6 +231,7 @@ class MemorySkinAnalyses:
 
     async def save(self, analysis: NewSkinAnalysis) -> SkinAnalysis:
         """See ports.SkinAnalyses."""
+        note_user(self._state, analysis.tenant, analysis.user_id)
         saved = SkinAnalysis(**asdict(analysis), created_at=_now())
         self._state.skin_analyses[analysis.id] = saved
         return saved
@@ -319,6 +339,11 @@ class MemoryAuditLog:
     async def add(self, actor: str, action: str, subject: str) -> None:
         """See ports.AuditLog."""
         self._state.audit_log.append((actor, action, subject))
+
+
+def note_user(state: State, tenant: str, user_id: str) -> None:
+    """Have a row for the user from now on."""
+    state.users.setdefault((tenant, user_id), User(tenant, user_id, None, _now()))
 
 
 def _now() -> datetime:

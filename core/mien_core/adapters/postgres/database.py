@@ -22,6 +22,7 @@ from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
+from mien_core.adapters.postgres.users import PostgresUsers
 from mien_core.errors import Unavailable
 from mien_core.faults import Point, reached
 from mien_core.ports import Channel, Leadership, Subscription, Transaction
@@ -42,6 +43,7 @@ class PostgresTransaction:
     def __init__(self, statements: Statements, signals: SignalsToSend) -> None:
         self._statements = statements
         self.signals = signals
+        self.users = PostgresUsers(statements)
         self.uploads = PostgresUploads(statements)
         self.jobs = PostgresJobs(statements, signals)
         self.analyses = PostgresAnalyses(statements)
