@@ -106,6 +106,15 @@ def _demo(console: Console, home: Home, options: argparse.Namespace) -> int:
     return 0
 
 
+def _token(_console: Console, home: Home, options: argparse.Namespace) -> int:
+    from mien_local.parts.issuer import development_token  # noqa: PLC0415 - cryptography takes a while to import
+
+    settings = demo.running_settings(home, {})
+    # alone on its line and as it is, since it goes into a shell's variable
+    print(development_token(home, settings, options.user, options.tenant, round(options.hours * 3600)))
+    return 0
+
+
 def _doctor(_console: Console, _home: Home, _options: argparse.Namespace) -> int:
     return doctor([])
 
@@ -137,6 +146,10 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--html", type=Path, metavar="FOLDER", help="write report pages and their pictures there")
     analyse.add_argument("--json", action="store_true", help="print each report as a line of JSON")
     analyse.add_argument("--platform", action="store_true", help="send the photos through the running platform")
+    token = add("token", _token, "print a token of the platform's own issuer, for a user of a tenant")
+    token.add_argument("--user", required=True, help="whom it speaks of; any name")
+    token.add_argument("--tenant", default="development", help="to which the user belongs (default: development)")
+    token.add_argument("--hours", type=float, default=12.0, help="until it expires (default: 12)")
     # for the help only: __main__ calls the doctor before anything is imported that may be broken
     add("doctor", _doctor, "say what is missing or broken and how to mend it (--json); exit status 1 if something is")
     demonstration = add("demo", _demo, "start a platform, analyse one photo, stop; nothing stays but the picture")

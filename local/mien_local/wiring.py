@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mien_local import environment_file
+from mien_local.parts.issuer import Issuer
 from mien_local.parts.kafka import Kafka
 from mien_local.parts.part import Part, Stage
 from mien_local.parts.postgres import Postgres
@@ -18,6 +19,8 @@ _PREFERRED_API_PORT = 8000
 
 # The roles that streams plays here, separated by commas; all of them if it isn't set.
 ROLES_SETTING = "MIEN_LOCAL__ROLES"
+# Whoever names issuers of their own gets none from here.
+ISSUERS_SETTING = "MIEN_CREDENTIALS__ISSUERS"
 
 
 def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
@@ -30,13 +33,20 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     if "s3" in given:
         given["s3"].setdefault("MIEN_S3__PUBLIC_ENDPOINT", given["s3"]["MIEN_S3__ENDPOINT"])
     known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
-    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"))
+    issuer = None if environment.get(ISSUERS_SETTING) else Issuer(stage)
+    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer)
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
     environment_file.write(stage.home.data / "own.env", own | addresses)
     return planned
 
 
-def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: str | None, roles: str) -> Plan:
+def _assemble(
+    stage: Stage,
+    given: Mapping[str, Mapping[str, str]],
+    known_key: str | None,
+    roles: str,
+    issuer: Issuer | None,
+) -> Plan:
     settings: dict[str, str] = {}
     members: list[Member] = []
 
@@ -64,7 +74,10 @@ def _assemble(stage: Stage, given: Mapping[str, Mapping[str, str]], known_key: s
         add(artifact)
         add(Serving(stage, ray, artifact), "ray", "artifact")
     add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), _groups(settings, "POSTGRES")), "postgres")
-    api = _api(stage, settings)
+    if issuer is not None:
+        # nobody needs it to start: the api asks it for its keys when it has come up
+        add(issuer)
+    api = _api(stage, settings, issuer.trusted() if issuer is not None else {})
     add(api, "migrate", "s3")
     add(_streams(stage, settings, roles), "migrate", "kafka", "s3")
     add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
@@ -78,7 +91,7 @@ def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in settings.items() if name.startswith(prefixes)}
 
 
-def _api(stage: Stage, settings: Mapping[str, str]) -> Service:
+def _api(stage: Stage, settings: Mapping[str, str], trusted: dict[str, str]) -> Service:
     port = stage.home.port("api", _PREFERRED_API_PORT)
     url = f"http://{HOST}:{port}"
     return Service(
@@ -86,6 +99,7 @@ def _api(stage: Stage, settings: Mapping[str, str]) -> Service:
         "api",
         ("-m", "mien_api"),
         _groups(settings, "POSTGRES", "S3")
+        | trusted
         | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"},
         f"{url}/api/health",
         address=url,

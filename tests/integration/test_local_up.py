@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import jwt
 import psutil
 import pytest
 
@@ -70,12 +71,23 @@ def test_up_stays_until_down(environment: Mapping[str, str]) -> None:
     state = PlatformState.of_running(home)
     assert state is not None
     assert {part.name for part in state.parts if part.phase == "external"} == {"postgres", "kafka", "s3", "serving"}
-    assert {part.name for part in state.parts if part.phase == "ready"} == {"migrate", "api", "streams", "key"}
+    assert {part.name for part in state.parts if part.phase == "ready"} == {
+        "migrate",
+        "api",
+        "streams",
+        "key",
+        "issuer",
+    }
 
     url = f"{settings['MIEN_URL']}/jobs/00000000-0000-0000-0000-000000000000"
     authorised = {"Authorization": f"Bearer {settings['MIEN_API_KEY']}"}
     assert httpx.get(url, headers=authorised).status_code == 404
     assert httpx.get(url).status_code == 401
+    token = mien(environment, "token", "--user", "anna").stdout.strip()
+    assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+    spoilt = httpx.get(url, headers={"Authorization": f"Bearer {token[:-8]}AAAAAAAA"})
+    assert (spoilt.status_code, spoilt.json()["code"]) == (401, "credential_invalid")
+    assert settings["MIEN_ISSUER"] == jwt.decode(token, options={"verify_signature": False})["iss"]
 
     again = mien(environment, "up")
     assert again.returncode == 0
@@ -87,11 +99,12 @@ def test_up_stays_until_down(environment: Mapping[str, str]) -> None:
 
     # Killed, as by the kernel out of memory, it leaves its processes; the next up ends them and keeps what they kept.
     left = our_processes(home)
-    assert {record.name for record in left} == {"api", "streams"}
+    assert {record.name for record in left} == {"api", "streams", "issuer"}
     psutil.Process(state.supervisor.pid).kill()
     assert mien(environment, "up").returncode == 0
     assert not [record for record in left if record.is_alive()]
     assert environment_file.read(home.environment_file)["MIEN_API_KEY"] == settings["MIEN_API_KEY"]
+    assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 404
 
     running = our_processes(home)
     state = PlatformState.of_running(home)
