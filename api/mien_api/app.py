@@ -7,6 +7,8 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from mien_api import problems
+from mien_api.authentication import Authentication
+from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
 from mien_api.middleware import RequestMiddleware
@@ -31,6 +33,7 @@ def create_app(
     open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]],
     cors_origins: Sequence[str],
     limits: Limits | None = None,
+    credentials: CredentialSettings | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -38,16 +41,20 @@ def create_app(
         open_handlers: entered at start-up and left at shutdown.
         cors_origins: the pages that may call from a browser.
         limits: how much may wait before work is sent away; None means the usual ones.
+        credentials: whose tokens count, and who may come without any; None means nobody's, and try-on.
     """
     shedding = Shedding(limits or Limits(), WORK)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_handlers() as handlers, shedding.watching(handlers.database):
+            authentication = Authentication(handlers.database, credentials or CredentialSettings())
+            app.state.authentication = authentication
             with PhotoDoor() as door:
                 app.state.handlers = handlers
                 app.state.skin_handlers = SkinHandlers(handlers, door)
-                yield
+                async with authentication.ready():
+                    yield
 
     app = FastAPI(
         title="mien",

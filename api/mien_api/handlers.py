@@ -18,6 +18,7 @@ from mien_core.model.platform import (
     Purpose,
     Upload,
     require_owned,
+    user_of,
 )
 from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut
 from mien_core.rules.uploads import check_announcement, consent_of
@@ -56,12 +57,13 @@ class Handlers:
 
         Raises:
             Rejected: unsupported_content_type, photo_too_large, consent_required.
+            Missing: user_not_found, if the caller may not act for that user.
         """
         check_announcement(content_type, content_length)
         announced = NewUpload(
             id=str(uuid4()),
             tenant=caller.tenant,
-            user_id=caller.user_id or user_id,
+            user_id=user_of(caller, user_id),
             purpose=purpose,
             content_type=content_type,
             content_length=content_length,

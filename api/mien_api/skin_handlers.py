@@ -11,7 +11,7 @@ from mien_api.waiting import wait_for_end
 from mien_core.errors import Missing
 from mien_core.intake import start_analysis
 from mien_core.model.keys import photo_key
-from mien_core.model.platform import Analysis, Caller, Job, JobEvent, NewUpload, require_owned
+from mien_core.model.platform import Analysis, Caller, Job, JobEvent, NewUpload, require_owned, user_of
 from mien_core.model.skin import MeasureName, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE
 from mien_core.rules.uploads import consent_of
@@ -45,13 +45,15 @@ class SkinHandlers:
 
         Raises:
             Rejected: consent_required, and all codes of mien_core.photo.open_photo.
+            Missing: user_not_found, if the caller may not act for that user.
         """
+        owner = user_of(caller, user_id)
         recorded = consent_of(given=consent, required=self.platform.consent_required)
         photo = await self.door.open(image)
         announced = NewUpload(
             id=str(uuid4()),
             tenant=caller.tenant,
-            user_id=caller.user_id or user_id,
+            user_id=owner,
             purpose="skin",
             content_type=KEPT_CONTENT_TYPE,
             content_length=len(photo.encoded),

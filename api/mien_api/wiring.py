@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from mien_api.app import create_app
+from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
@@ -33,6 +34,7 @@ class ApiSettings(ServiceSettings):
     postgres: PostgresSettings
     s3: S3Settings = S3Settings()
     api: HttpSettings = HttpSettings()
+    credentials: CredentialSettings = CredentialSettings()
     shedding: Limits = Limits()
 
 
@@ -56,4 +58,4 @@ def build(settings: ApiSettings) -> FastAPI:
                 download_expires=settings.s3.download_expires_seconds,
             )
 
-    return create_app(open_handlers, settings.api.cors_origins, settings.shedding)
+    return create_app(open_handlers, settings.api.cors_origins, settings.shedding, settings.credentials)

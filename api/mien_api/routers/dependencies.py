@@ -3,17 +3,22 @@
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
-from mien_api.credentials import authenticate, require_scope
+from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
+from mien_api.scopes import Application, require_scope
 from mien_api.skin_handlers import SkinHandlers
 from mien_core.model.platform import Caller
 
-# declares the header to OpenAPI; what is in it is judged by authenticate
+# declares the header to OpenAPI; what is in it is judged by Authentication
 _AUTHORIZATION = APIKeyHeader(
-    name="Authorization", auto_error=False, description="An API key, as `Bearer mien_…` or raw."
+    name="Authorization",
+    auto_error=False,
+    description="A token of an OIDC issuer or an API key, as `Bearer …` or raw.",
 )
+_Declared = Annotated[str | None, Security(_AUTHORIZATION)]
 
 
 # All of them are coroutines, also those that await nothing: FastAPI sends plain functions through its thread pool.
@@ -38,35 +43,54 @@ UsesSkinHandlers = Annotated[SkinHandlers, Depends(_skin_handlers)]
 async def caller_of(request: Request) -> Caller:
     """Who calls; whoever asks again during the same request gets the same answer without looking it up.
 
+    Who comes without a credential is let in only where the route's application asks for none, and to a job that was
+    made so.
+
     Raises:
-        Rejected: as authenticate.
+        Rejected: as Authentication.caller.
+        Unavailable: as Authentication.caller.
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        handlers: Handlers = request.app.state.handlers
-        known = await authenticate(handlers.database, request.headers.get("Authorization"))
+        authentication: Authentication = request.app.state.authentication
+        authorization = request.headers.get("Authorization")
+        if authorization is None:
+            known = await _anonymous(request, authentication)
+        known = known or await authentication.caller(authorization)
         request.state.caller = known
     return known
 
 
-async def _caller(request: Request, _declared: Annotated[str | None, Security(_AUTHORIZATION)]) -> Caller:
+async def _anonymous(request: Request, authentication: Authentication) -> Caller | None:
+    route = request.scope.get("route")
+    asked = route.dependant.dependencies if isinstance(route, APIRoute) else []
+    for dependency in asked:
+        if isinstance(dependency.call, _OfApplication):
+            return authentication.anonymous(dependency.call.application)
+    job_id = request.path_params.get("job_id")
+    return await authentication.anonymous_of_job(str(job_id)) if job_id is not None else None
+
+
+async def _caller(request: Request, _declared: _Declared) -> Caller:
     return await caller_of(request)
 
 
 AnyCaller = Annotated[Caller, Depends(_caller)]
 
 
-async def _glam_caller(caller: AnyCaller) -> Caller:
-    require_scope(caller, "glam")
-    return caller
+class _OfApplication:
+    """The caller of an application's route; the route is known by it, too."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, caller: AnyCaller) -> Caller:
+        require_scope(caller, self.application)
+        return caller
 
 
-GlamCaller = Annotated[Caller, Depends(_glam_caller)]
-
-
-async def _skin_caller(caller: AnyCaller) -> Caller:
-    require_scope(caller, "skin")
-    return caller
-
-
-SkinCaller = Annotated[Caller, Depends(_skin_caller)]
+GlamCaller = Annotated[Caller, Depends(_OfApplication("glam"))]
+SkinCaller = Annotated[Caller, Depends(_OfApplication("skin"))]
+CycleCaller = Annotated[Caller, Depends(_OfApplication("cycle"))]
+PosterCaller = Annotated[Caller, Depends(_OfApplication("poster"))]
+TryOnCaller = Annotated[Caller, Depends(_OfApplication("tryon"))]

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from mien_api import keys
 from mien_api.app import create_app
+from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
@@ -30,6 +31,7 @@ class Platform:
     object_store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     consent_required: bool = False
     limits: Limits = field(default_factory=Limits)
+    credentials: CredentialSettings = field(default_factory=CredentialSettings)
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -42,7 +44,7 @@ class Platform:
                 download_expires=900,
             )
 
-        return create_app(open_handlers, ["http://localhost:3000"], self.limits)
+        return create_app(open_handlers, ["http://localhost:3000"], self.limits, self.credentials)
 
     @asynccontextmanager
     async def client(self, authorization: str | None) -> AsyncIterator[httpx.AsyncClient]:
