@@ -1,6 +1,7 @@
 """Fixtures that every kind of test may use."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import psycopg
@@ -30,12 +31,21 @@ def migrated_template(postgres_server: str) -> str:
 @pytest.fixture
 def fresh_database(postgres_server: str, migrated_template: str) -> Iterator[str]:
     """The URL of an empty database at the newest schema, this test's own."""
+    with database_copy(postgres_server, migrated_template) as url:
+        yield url
+
+
+@contextmanager
+def database_copy(postgres_server: str, template: str) -> Iterator[str]:
+    """A copy of a database for as long as the block lasts; its value is the URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(migrated_template)))
-        yield _with_database(postgres_server, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        try:
+            yield _with_database(postgres_server, name)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _with_database(url: str, name: str) -> str:

@@ -1,0 +1,12 @@
+"""Every operation of the API with a valid request; what stands in no table is found by the walk."""
+
+from collections.abc import Mapping
+
+from tests.operations import glam, platform, skin
+from tests.operations.world import Operation
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    **glam.OPERATIONS,
+    **skin.OPERATIONS,
+    **platform.OPERATIONS,
+}
