@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from mien_core.idempotency import IdempotencyKeys
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
 from mien_core.model.platform import (
     Analysis,
@@ -369,6 +370,10 @@ class Subscription(Protocol):
 
 class Database(Protocol):
     """Where the truth is. Every method raises Unavailable (database_unavailable) when it can't be reached."""
+
+    @property
+    def idempotency_keys(self) -> IdempotencyKeys:
+        """Which requests were begun under an Idempotency-Key."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a unit of work; signals go out after its commit."""

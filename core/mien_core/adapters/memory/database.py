@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
+from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
@@ -60,6 +61,7 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self.state = State()
+        self.idempotency_keys = MemoryIdempotencyKeys()
         self._lock = asyncio.Lock()
         self._subscriptions: defaultdict[tuple[Channel, str], set[EventSubscription]] = defaultdict(set)
         self._leaders: set[str] = set()

@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
+from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
@@ -93,6 +94,7 @@ class PostgresDatabase:
         # connections of their own, so that the server itself refuses a write among reads
         self._readers = self._new_pool(settings, {"options": "-c default_transaction_read_only=on"})
         self._signals = Signals(self._url)
+        self.idempotency_keys = PostgresIdempotencyKeys(self._pool.connection)
 
     async def open(self) -> None:
         """Open the pool; connections come in the background, so this works while the database is away."""
