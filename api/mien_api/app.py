@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from mien_api import problems
+from mien_api import idempotency, problems
 from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
@@ -19,7 +20,15 @@ from mien_core.model.platform import JobKind
 from mien_core.rules.load import Limits
 
 # what a page in a browser may read besides the body
-EXPOSED_HEADERS = ("X-Request-ID", "Location", "Retry-After", "Preference-Applied", "Server-Timing")
+EXPOSED_HEADERS = (
+    "X-Request-ID",
+    "Location",
+    "Retry-After",
+    "Preference-Applied",
+    "Server-Timing",
+    "Idempotency-Replayed",
+    "Age",
+)
 
 # What each POST brings. An announced upload is work to come: who can't be served must not send its photo first.
 WORK = {
@@ -27,6 +36,15 @@ WORK = {
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
 }
+
+
+class _App(FastAPI):
+    """Says in its contract what holds for every operation."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        idempotency.declare(document)
+        return document
 
 
 def create_app(
@@ -44,10 +62,15 @@ def create_app(
         credentials: whose tokens count, and who may come without any; None means nobody's, and try-on.
     """
     shedding = Shedding(limits or Limits(), WORK)
+    leases = idempotency.Leases()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_handlers() as handlers, shedding.watching(handlers.database):
+        async with (
+            open_handlers() as handlers,
+            shedding.watching(handlers.database),
+            leases.renewing(handlers.database.idempotency_keys),
+        ):
             authentication = Authentication(handlers.database, credentials or CredentialSettings())
             app.state.authentication = authentication
             with PhotoDoor() as door:
@@ -56,7 +79,7 @@ def create_app(
                 async with authentication.ready():
                     yield
 
-    app = FastAPI(
+    app = _App(
         title="mien",
         summary="How a person looks: face analysis, from a photo to a report.",
         version="0.1.0",
@@ -68,6 +91,7 @@ def create_app(
     )
     app.state.shedding = shedding
     problems.install(app)
+    idempotency.install(app, leases)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(cors_origins),
@@ -79,5 +103,5 @@ def create_app(
     app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
     for router in (glam.router, skin.router, jobs.router, health.router):
         # before all else that a route needs: its credential is looked up in the database
-        app.include_router(router, dependencies=[Depends(shedding.admit)])
+        app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])
     return app

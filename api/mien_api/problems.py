@@ -36,6 +36,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "serving_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "deadline_exceeded": HTTPStatus.SERVICE_UNAVAILABLE,
     "photo_expired": HTTPStatus.GONE,
+    "idempotency_key_malformed": HTTPStatus.BAD_REQUEST,
     "malformed_json": HTTPStatus.BAD_REQUEST,
     "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
