@@ -2,8 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
-from uuid import uuid4
 
+from mien_api.ids import new_id
 from mien_api.waiting import wait_for_end
 from mien_core.errors import Conflict, Missing
 from mien_core.intake import start_analysis
@@ -61,7 +61,7 @@ class Handlers:
         """
         check_announcement(content_type, content_length)
         announced = NewUpload(
-            id=str(uuid4()),
+            id=new_id(),
             tenant=caller.tenant,
             user_id=user_of(caller, user_id),
             purpose=purpose,

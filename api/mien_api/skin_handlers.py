@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import uuid4
 
 from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
+from mien_api.ids import new_id
 from mien_api.waiting import wait_for_end
 from mien_core.errors import Missing
 from mien_core.intake import start_analysis
@@ -51,7 +51,7 @@ class SkinHandlers:
         recorded = consent_of(given=consent, required=self.platform.consent_required)
         photo = await self.door.open(image)
         announced = NewUpload(
-            id=str(uuid4()),
+            id=new_id(),
             tenant=caller.tenant,
             user_id=owner,
             purpose="skin",

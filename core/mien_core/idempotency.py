@@ -9,11 +9,13 @@ from typing import Protocol
 class Claim:
     """The right to do a request's work, until its lease ends and somebody else takes it.
 
-    key is the 32 bytes that stand for caller and Idempotency-Key; attempt is the UUID of this one try.
+    key is the 32 bytes that stand for caller and Idempotency-Key; attempt is the UUID of this one try. seed is a random
+    UUID that all attempts at one request have in common: what is made with ids from it is made once.
     """
 
     key: bytes
     attempt: str
+    seed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,13 @@ class IdempotencyKeys(Protocol):
         """Keep the answer; False, and nothing is kept, if the claim is somebody else's by now, or has an answer."""
 
     async def release(self, claim: Claim) -> None:
-        """Let the next one begin anew at once; of no effect if the claim is somebody else's, or has an answer."""
+        """Forget a request that did nothing; of no effect if the claim is somebody else's, or has an answer."""
 
     async def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
-        """Have the leases end lease_seconds from now; of no effect on those that are somebody else's."""
+        """Have the leases end lease_seconds from now; of no effect on those that are somebody else's.
+
+        With 0 the next attempt may begin at once.
+        """
 
     async def purge(self, limit: int) -> int:
         """Forget at most so many of those that were kept for long enough; give their number."""

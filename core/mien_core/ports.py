@@ -127,7 +127,10 @@ class Uploads(Protocol):
     """The uploads table."""
 
     async def add(self, upload: NewUpload) -> Upload:
-        """Announce an upload, in state expected; its user appears on first sight."""
+        """Announce an upload, in state expected; its user appears on first sight.
+
+        An id that was announced before is the upload that it was, and expires no earlier than this one would.
+        """
 
     async def get(self, upload_id: str) -> Upload | None:
         """Read one."""

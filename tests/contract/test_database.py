@@ -103,6 +103,22 @@ async def test_an_upload_comes_back_as_it_was_announced(database: Database) -> N
     assert (read.expires_at - read.created_at).total_seconds() == 60
 
 
+async def test_an_upload_that_was_announced_before_is_the_same_one(database: Database) -> None:
+    """Another attempt with the same id gets the upload as it is, received or not, and only more time."""
+    first = new_upload(expires_in_seconds=60)
+    async with database.transaction() as transaction:
+        added = await transaction.uploads.add(first)
+        again = await transaction.uploads.add(replace(first, expires_in_seconds=30))
+        assert again == added
+        longer = await transaction.uploads.add(replace(first, expires_in_seconds=90))
+        assert (longer.expires_at - added.created_at).total_seconds() >= 90
+        assert replace(longer, expires_at=added.expires_at) == added
+    async with database.transaction() as transaction:
+        await transaction.uploads.mark_received(first.id, 3600)
+        received = await transaction.uploads.get(first.id)
+        assert await transaction.uploads.add(first) == received
+
+
 async def test_a_second_upload_of_a_user_is_no_conflict(database: Database) -> None:
     """A user appears on first sight and is simply known from then on."""
     for _ in range(2):

@@ -206,6 +206,22 @@ async def test_attempts_may_wake_up_at_any_moment(keys: IdempotencyKeys, steps: 
                 lapsed = what == "lapse" if counts else lapsed
 
 
+async def test_all_attempts_at_a_request_have_one_seed(keys: IdempotencyKeys) -> None:
+    """A seed lasts over leases and outlives them; another request's, released, expired or not, is another one."""
+    key = new_key()
+    first = await claimed(keys, key, lease=0)
+    second = await claimed(keys, key)
+    await keys.renew([second], 0)
+    third = await claimed(keys, key)
+    assert first.seed == second.seed == third.seed
+    await keys.release(third)
+    fourth = await claimed(keys, key, lease=0, keep=0)
+    fifth = await claimed(keys, key)
+    other = await claimed(keys, new_key())
+    assert len({claim.seed for claim in (first, fourth, fifth, other)}) == 4
+    assert len({claim.attempt for claim in (first, second, third, fourth, fifth, other)}) == 6
+
+
 def test_the_expired_are_found_by_an_index(fresh_database: str) -> None:
     """The purge reads the expired alone, however many rows are kept."""
     with psycopg.connect(fresh_database) as connection:

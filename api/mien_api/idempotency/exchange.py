@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mien_api.idempotency.answers import Answer, Seal
 from mien_api.idempotency.bodies import KnownBody
 from mien_api.idempotency.leases import LEASE_SECONDS, Leases
+from mien_api.ids import same_ids
 from mien_api.problems import problem
 from mien_api.routers.dependencies import caller_of
 from mien_core.errors import Rejected, Unavailable
@@ -45,7 +46,8 @@ def install(app: FastAPI, leases: Leases) -> None:
 async def begin(request: Request) -> AsyncIterator[None]:
     """Claim the request's Idempotency-Key, if it has one. A dependency of FastAPI.
 
-    Who is refused by an exception began nothing, so the key is free again. What an endpoint returns is its answer.
+    Who is refused by an exception began nothing, so the key is free again. What an endpoint returns is its answer. What
+    it creates has the ids that an earlier attempt gave it.
 
     Raises:
         Rejected: idempotency_key_malformed, idempotency_key_reused, or as authenticate.
@@ -54,12 +56,13 @@ async def begin(request: Request) -> AsyncIterator[None]:
     if exchange is None:
         yield
         return
-    await exchange.begin(request)
-    try:
-        yield
-    except BaseException:
-        exchange.refused = True
-        raise
+    seed = await exchange.begin(request)
+    with same_ids(seed):
+        try:
+            yield
+        except Exception:
+            exchange.refused = True
+            raise
 
 
 class IdempotencyMiddleware:
@@ -119,8 +122,8 @@ class _Exchange:
         self.body = KnownBody(scope, receive)
         self.refused = False
 
-    async def begin(self, request: Request) -> None:
-        """Claim the key, or raise what is answered instead."""
+    async def begin(self, request: Request) -> str | None:
+        """Claim the key and give the seed of its ids, or raise what is answered instead."""
         keys: IdempotencyKeys = request.app.state.handlers.database.idempotency_keys
         idempotency_key = _read_key(request)
         caller = await caller_of(request)
@@ -129,18 +132,18 @@ class _Exchange:
         digest = await self.body.request_digest()
         if digest is None:
             # the client is gone; the endpoint finds that out by itself
-            return
+            return None
         got = await keys.claim(seal.key, digest, lease_seconds=LEASE_SECONDS, keep_seconds=KEEP_SECONDS)
-        if isinstance(got, Claim):
-            self._held = _Held(keys, got, seal)
-            self._leases.begin(got)
-        elif isinstance(got, Answered):
+        if isinstance(got, Answered):
             raise _AnsweredInsteadError(seal.open(got.answer).replayed(got.age_seconds))
-        elif isinstance(got, InFlight):
+        if isinstance(got, InFlight):
             raise _AnsweredInsteadError(_in_flight(request))
-        elif isinstance(got, OtherRequest):
+        if isinstance(got, OtherRequest):
             detail = "This Idempotency-Key was first sent with another request. Use a new key for a new request."
             raise Rejected("idempotency_key_reused", detail)
+        self._held = _Held(keys, got, seal)
+        self._leases.begin(got)
+        return got.seed
 
     async def send(self, message: Message) -> None:
         """Send the answer on, once it is kept. An answer in several pieces is a stream and isn't kept."""
@@ -161,17 +164,17 @@ class _Exchange:
 
     @contextlib.asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
-        """Let the key go where the block left it without an answer to keep: a stream, or a bug.
+        """Let the next attempt begin where the block left none to keep an answer of: a stream, or a bug.
 
-        A request that was cancelled may have done its work, or still be at it in the database: its lease runs out.
+        A request that was cancelled may still be at work in the database: its lease runs out.
         """
         try:
             yield
         except Exception:
-            await self._release()
+            await self._let_go()
             raise
         else:
-            await self._release()
+            await self._let_go()
         finally:
             if self._held is not None:
                 self._leases.end(self._held.claim)
@@ -182,8 +185,9 @@ class _Exchange:
         if held is None:
             return True
         status: int = start["status"]
-        if self.refused or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-            await self._release()
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+        if self.refused or failed:
+            await self._let_go(forget=not failed)
             return True
         self._end()
         answer = Answer.of(status, Headers(raw=start["headers"]), body)
@@ -194,13 +198,17 @@ class _Exchange:
             logger.warning("An answer can't be kept for its Idempotency-Key: %s", error)
             return True
 
-    async def _release(self) -> None:
+    async def _let_go(self, *, forget: bool = False) -> None:
+        """Let the next attempt begin: as if there had been none, or else with this one's ids."""
         held = self._held
         if held is None:
             return
         self._end()
         try:
-            await held.keys.release(held.claim)
+            if forget:
+                await held.keys.release(held.claim)
+            else:
+                await held.keys.renew([held.claim], 0)
         except Unavailable as error:
             logger.warning("An Idempotency-Key is held until its lease is over: %s", error)
 

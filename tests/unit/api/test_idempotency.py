@@ -1,7 +1,7 @@
 """Idempotency-Key, as clients of the endpoints meet it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -263,6 +263,10 @@ class NotedKeys(MemoryIdempotencyKeys):
         self._fail()
         await super().release(claim)
 
+    async def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
+        self.asked.append("renew")
+        await super().renew(claims, lease_seconds)
+
     def _fail(self) -> None:
         if self.away:
             raise Unavailable("database_unavailable", "Away.")
@@ -327,7 +331,7 @@ async def test_what_was_taken_over_is_not_answered_twice(keys: NotedKeys) -> Non
     async with platform.client(await platform.secret()) as client:
         async with held_up(platform, client) as running:
             [row] = keys._rows.values()
-            claim = Claim(next(iter(keys._rows)), row.attempt)
+            claim = Claim(next(iter(keys._rows)), row.attempt, row.seed)
             await keys.renew([claim], 0)
             successor = await keys.claim(claim.key, row.request_digest, lease_seconds=99, keep_seconds=99)
         answer = await running
@@ -380,7 +384,7 @@ async def test_a_stream_is_not_kept(platform: Platform, keys: NotedKeys) -> None
         for _ in range(2):
             answer = await client.post("/stream", headers=headers)
             assert (answer.text, is_replay(answer)) == ("hello world", False)
-    assert keys.asked == ["claim", "release"] * 2
+    assert keys.asked == ["claim", "renew"] * 2
 
 
 def forgetful(app: FastAPI) -> list[str]:

@@ -12,6 +12,7 @@ from mien_core.idempotency import Answered, Claim, InFlight, OtherRequest
 class _Row:
     request_digest: bytes
     attempt: str
+    seed: str
     leased_until: float
     expires_at: float
     answer: bytes | None = None
@@ -37,8 +38,9 @@ class MemoryIdempotencyKeys:
                 return Answered(row.answer, now - row.answered_at)
             if row.leased_until > now:
                 return InFlight()
-        claim = Claim(key, str(uuid4()))
-        self._rows[key] = _Row(request_digest, claim.attempt, now + lease_seconds, now + keep_seconds)
+        seed = row.seed if row is not None and row.expires_at > now else str(uuid4())
+        claim = Claim(key, str(uuid4()), seed)
+        self._rows[key] = _Row(request_digest, claim.attempt, seed, now + lease_seconds, now + keep_seconds)
         return claim
 
     async def complete(self, claim: Claim, answer: bytes) -> bool:

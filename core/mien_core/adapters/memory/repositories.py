@@ -82,6 +82,9 @@ class MemoryUploads:
         if upload.user_id is not None:
             note_user(self._state, upload.tenant, upload.user_id)
         added = Upload(**fields, state=UploadState.EXPECTED, created_at=now, expires_at=now + expires_in)
+        earlier = self._state.uploads.get(upload.id)
+        if earlier is not None:
+            added = replace(earlier, expires_at=max(earlier.expires_at, added.expires_at))
         self._state.uploads[upload.id] = added
         return added
 

@@ -12,21 +12,22 @@ from mien_core.idempotency import Answered, Claim, InFlight, OtherRequest
 # finds what was committed since: where that makes a difference, there is no row or one of somebody's under way.
 _CLAIM = """
     WITH claimed AS (
-        INSERT INTO idempotency_keys AS known (key, request_digest, attempt, leased_until, expires_at)
-        VALUES (%(key)s, %(request_digest)s, %(attempt)s,
+        INSERT INTO idempotency_keys AS known (key, request_digest, attempt, seed, leased_until, expires_at)
+        VALUES (%(key)s, %(request_digest)s, %(attempt)s, gen_random_uuid(),
                 clock_timestamp() + make_interval(secs => %(lease_seconds)s),
                 clock_timestamp() + make_interval(secs => %(keep_seconds)s))
         ON CONFLICT (key) DO UPDATE
         SET request_digest = excluded.request_digest, attempt = excluded.attempt, leased_until = excluded.leased_until,
+            seed = CASE WHEN known.expires_at <= clock_timestamp() THEN excluded.seed ELSE known.seed END,
             expires_at = excluded.expires_at, answer = NULL, answered_at = NULL
         WHERE known.expires_at <= clock_timestamp()
            OR (known.answer IS NULL AND known.leased_until <= clock_timestamp()
                AND known.request_digest = excluded.request_digest)
-        RETURNING true
+        RETURNING seed
     )
-    SELECT true AS claimed, true AS same, NULL::bytea AS answer, NULL::float8 AS age FROM claimed
+    SELECT seed, true AS same, NULL::bytea AS answer, NULL::float8 AS age FROM claimed
     UNION ALL
-    SELECT false, request_digest = %(request_digest)s, answer,
+    SELECT NULL, request_digest = %(request_digest)s, answer,
            extract(epoch FROM clock_timestamp() - answered_at)::float8
     FROM idempotency_keys
     WHERE key = %(key)s AND expires_at > clock_timestamp() AND NOT EXISTS (SELECT FROM claimed)
@@ -43,11 +44,11 @@ class PostgresIdempotencyKeys:
         self, key: bytes, request_digest: bytes, *, lease_seconds: float, keep_seconds: float
     ) -> Claim | Answered | InFlight | OtherRequest:
         """See idempotency.IdempotencyKeys."""
-        claim = Claim(key, str(uuid4()))
+        attempt = uuid4()
         parameters = {
             "key": key,
             "request_digest": request_digest,
-            "attempt": UUID(claim.attempt),
+            "attempt": attempt,
             "lease_seconds": lease_seconds,
             "keep_seconds": keep_seconds,
         }
@@ -55,8 +56,8 @@ class PostgresIdempotencyKeys:
         if row is None:
             # somebody claimed it in this very moment
             return InFlight()
-        if row["claimed"]:
-            return claim
+        if row["seed"] is not None:
+            return Claim(key, str(attempt), str(row["seed"]))
         if not row["same"]:
             return OtherRequest()
         return InFlight() if row["answer"] is None else Answered(row["answer"], max(0.0, row["age"]))

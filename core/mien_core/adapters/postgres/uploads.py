@@ -22,6 +22,7 @@ class PostgresUploads:
             INSERT INTO uploads (id, tenant, user_id, purpose, content_type, content_length, consent, pixel_digest,
                                  expires_at)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+            ON CONFLICT (id) DO UPDATE SET expires_at = greatest(uploads.expires_at, excluded.expires_at)
             RETURNING *
             """,
             (

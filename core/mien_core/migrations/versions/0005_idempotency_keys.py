@@ -17,6 +17,7 @@ CREATE TABLE idempotency_keys (
     key             bytea PRIMARY KEY,
     request_digest  bytea NOT NULL,
     attempt         uuid NOT NULL,
+    seed            uuid NOT NULL,
     leased_until    timestamptz NOT NULL,
     expires_at      timestamptz NOT NULL,
     answer          bytea,
