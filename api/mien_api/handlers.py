@@ -90,7 +90,11 @@ class Handlers:
         try:
             upload, job = await self._known(caller, upload_id)
             if job is None:
-                job = await self._start(upload, await looking)
+                original = await looking
+                if original is None:
+                    # begun by the store's notification since it was looked up, and the original replaced already?
+                    upload, job = await self._known(caller, upload_id)
+                job = job or await self._start(upload, original)
         finally:
             # whoever joins work under way needs no store, so its failure is no failure then
             looking.cancel()

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from mien_core.intake import start_analysis
 from mien_core.model.keys import original_key
 from mien_core.model.platform import UploadState
 from tests.makers import skin_report
@@ -88,6 +89,27 @@ async def test_no_analysis_without_consent(
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["code"] == "consent_required"
+
+
+async def test_a_photo_that_was_taken_while_the_store_was_slow_is_not_missing(
+    client: httpx.AsyncClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notification has begun the job, and serving replaced the original, before the store said that it is gone."""
+    upload_id = await platform.uploaded(client)
+    upload = platform.database.state.uploads[upload_id]
+    begun = []
+
+    async def slow_head(key: str) -> None:
+        # the call has looked the job up by the time the store answers
+        for _ in range(10):
+            await asyncio.sleep(0)
+        async with platform.database.transaction() as transaction:
+            begun.append(await start_analysis(transaction, upload))
+        await platform.object_store.delete(key)
+
+    monkeypatch.setattr(platform.object_store, "head", slow_head)
+    answer = await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)
+    assert (answer.status_code, answer.json()["id"]) == (202, begun[0].id)
 
 
 async def test_analyze_before_the_bytes_arrived_is_a_conflict(client: httpx.AsyncClient, platform: Platform) -> None:
