@@ -46,6 +46,8 @@ def _serve() -> None:
         # our middleware logs requests, with their ids; uvicorn's own lines go through our handlers
         access_log=False,
         log_config=None,
+        # who a client is behind proxies is told by MIEN_API__TRUSTED_PROXIES; this would believe every local peer
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=30,
     )

@@ -12,6 +12,7 @@ from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
 from mien_api.routers import glam, health, jobs, skin
 from mien_api.shedding import Shedding, Work
@@ -24,6 +25,8 @@ EXPOSED_HEADERS = (
     "X-Request-ID",
     "Location",
     "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
     "Preference-Applied",
     "Server-Timing",
     "Idempotency-Replayed",
@@ -52,6 +55,7 @@ def create_app(
     cors_origins: Sequence[str],
     limits: Limits | None = None,
     credentials: CredentialSettings | None = None,
+    limiting: Limiting | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -60,7 +64,9 @@ def create_app(
         cors_origins: the pages that may call from a browser.
         limits: how much may wait before work is sent away; None means the usual ones.
         credentials: whose tokens count, and who may come without any; None means nobody's, and try-on.
+        limiting: how many requests whom; None means the usual limits, counted by this process alone.
     """
+    limiting = limiting or Limiting()
     shedding = Shedding(limits or Limits(), WORK)
     leases = idempotency.Leases()
 
@@ -69,6 +75,7 @@ def create_app(
         async with (
             open_handlers() as handlers,
             shedding.watching(handlers.database),
+            limiting.running(),
             leases.renewing(handlers.database.idempotency_keys),
         ):
             authentication = Authentication(handlers.database, credentials or CredentialSettings())
@@ -90,6 +97,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.shedding = shedding
+    app.state.limiting = limiting
     problems.install(app)
     idempotency.install(app, leases)
     app.add_middleware(
@@ -100,7 +108,7 @@ def create_app(
         expose_headers=list(EXPOSED_HEADERS),
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
-    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
+    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting)
     for router in (glam.router, skin.router, jobs.router, health.router):
         # before all else that a route needs: its credential is looked up in the database
         app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its span, its two log lines, its metrics, its size limit.
+"""What happens around every request: its id, its span, its log lines, its metrics, its size limit, what limits it.
 
 Plain ASGI: Starlette's BaseHTTPMiddleware costs a task and a queue per request.
 """
@@ -6,6 +6,7 @@ Plain ASGI: Starlette's BaseHTTPMiddleware costs a task and a queue per request.
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from opentelemetry.trace import SpanKind
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien_api import problems
+from mien_api.limits import Limiting
 from mien_api.request_ids import choose_request_id
 from mien_core.telemetry import log_context, start_span
 
@@ -37,11 +39,13 @@ class RequestMiddleware:
     Args:
         app: what is wrapped.
         body_limits: bytes that a body may have, by path; MAX_BODY_BYTES elsewhere.
+        limiting: knows what each answer says of limits.
     """
 
-    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int], limiting: Limiting) -> None:
         self._app = app
         self._body_limits = body_limits
+        self._limiting = limiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,7 +57,8 @@ class RequestMiddleware:
         # a dictionary of this request's own: some servers hand the same one to all, and the caller is noted in it
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
-        exchange = _Exchange(self._app, scope, receive, send, request_id=request_id, body_limit=limit)
+        said = _Said(request_id, self._limiting)
+        exchange = _Exchange(self._app, scope, receive, send, said=said, body_limit=limit)
         with (
             log_context(request_id=request_id),
             start_span(
@@ -66,17 +71,30 @@ class RequestMiddleware:
             span.set_attribute("http.response.status_code", exchange.status)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What every answer says in its headers."""
+
+    request_id: str
+    limiting: Limiting
+
+    def add_to(self, headers: MutableHeaders, scope: Scope) -> None:
+        headers["X-Request-ID"] = self.request_id
+        for name, value in self.limiting.headers(scope).items():
+            headers[name] = value
+
+
 class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, request_id: str, body_limit: int
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, said: _Said, body_limit: int
     ) -> None:
         self._app = app
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._request_id = request_id
+        self._said = said
         self._body_limit = body_limit
         self._body_bytes = 0
         self._answered = False
@@ -140,5 +158,5 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._answered = True
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
+            self._said.add_to(MutableHeaders(scope=message), self._scope)
         await self._send(message)

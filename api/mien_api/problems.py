@@ -40,6 +40,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "malformed_json": HTTPStatus.BAD_REQUEST,
     "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 # What the framework itself refuses.
@@ -76,7 +77,7 @@ def problem_of(request: Request, error: MienError) -> Response:
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         # whole seconds, and never 0, which clients read as "at once"
         headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after", 1))))
     return problem(request, error.code, status, error.detail, headers=headers)

@@ -89,18 +89,11 @@ class Limiter:
     Args:
         quotas: what the replicas share; None means that this process counts alone.
         clock: seconds that never go back.
-        patience: seconds that the store may take to answer before the process counts alone.
     """
 
-    def __init__(
-        self,
-        quotas: Quotas | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        patience: float = PATIENCE_SECONDS,
-    ) -> None:
+    def __init__(self, quotas: Quotas | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._quotas = quotas
         self._clock = clock
-        self._patience = patience
         self._away = False
         self._slices: dict[Key, Slice] = {}
         self._leasing: dict[Key, asyncio.Task[None]] = {}
@@ -187,7 +180,7 @@ class Limiter:
         # by its beginning, so that a slow answer makes the slice end earlier than its window and never later
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 lease = await quotas.lease(_digest(place), quota.limit, quota.window_seconds, slice_of(quota.limit))
         except (Unavailable, TimeoutError) as error:
             self._count_alone_from_now_on(error)
@@ -248,7 +241,7 @@ class Limiter:
                 logger.exception("A bug in keeping the limits' house")
 
     async def _look_whether_it_is_back(self, quotas: Quotas) -> None:
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await quotas.check()
         # what was counted alone is forgotten: the others know nothing of it
         self._slices = {place: part for place, part in self._slices.items() if part.window is not None}
@@ -272,7 +265,7 @@ class Limiter:
                 part.unleased += part.left
                 part.left, part.shut_until = 0, 0.0
         if unused:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._quotas.give_back(unused)
 
 

@@ -10,19 +10,27 @@ from pydantic import BaseModel, Field
 from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting, RateLimits
 from mien_core.adapters.postgres import PostgresDatabase
+from mien_core.adapters.postgres.quotas import PostgresQuotas
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.rules.load import Limits
 from mien_core.settings import PostgresSettings, S3Settings, ServiceSettings
 
 
 class HttpSettings(BaseModel):
-    """Where the server listens, which pages may call it, and whether each upload must carry its consent."""
+    """Where the server listens, who may call it how often, and whether each upload must carry its consent.
+
+    trusted_proxies is how many proxies of one's own every request comes through: so many addresses at the right of
+    X-Forwarded-For are believed. limits is in requests a minute; mien_api.limits tells what each number means.
+    """
 
     host: str = "0.0.0.0"  # noqa: S104 - a pod is reached from outside of it
     port: int = Field(default=8000, ge=0, le=65535)
     cors_origins: list[str] = ["http://localhost:3000"]
     consent: Literal["attested", "required"] = "attested"
+    trusted_proxies: int = Field(default=0, ge=0)
+    limits: RateLimits = RateLimits()
 
 
 class ApiSettings(ServiceSettings):
@@ -58,4 +66,9 @@ def build(settings: ApiSettings) -> FastAPI:
                 download_expires=settings.s3.download_expires_seconds,
             )
 
-    return create_app(open_handlers, settings.api.cors_origins, settings.shedding, settings.credentials)
+    limiting = Limiting(
+        settings.api.limits, settings.api.trusted_proxies, open_quotas=lambda: PostgresQuotas(settings.postgres)
+    )
+    return create_app(
+        open_handlers, settings.api.cors_origins, settings.shedding, limiting=limiting, credentials=settings.credentials
+    )

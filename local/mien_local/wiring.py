@@ -91,6 +91,10 @@ def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in settings.items() if name.startswith(prefixes)}
 
 
+# One machine's own callers, tests and measurements among them, needn't be kept from each other.
+_NO_LIMITS = {"MIEN_API__LIMITS__CALLER": "1000000", "MIEN_API__LIMITS__FAILURES": "1000000"}
+
+
 def _api(stage: Stage, settings: Mapping[str, str], trusted: dict[str, str]) -> Service:
     port = stage.home.port("api", _PREFERRED_API_PORT)
     url = f"http://{HOST}:{port}"
@@ -100,7 +104,8 @@ def _api(stage: Stage, settings: Mapping[str, str], trusted: dict[str, str]) -> 
         ("-m", "mien_api"),
         _groups(settings, "POSTGRES", "S3")
         | trusted
-        | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"},
+        | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"}
+        | _NO_LIMITS,
         f"{url}/api/health",
         address=url,
         offers={"MIEN_URL": url},

@@ -26,7 +26,7 @@ async def quotas(request: pytest.FixtureRequest) -> AsyncIterator[Quotas]:
         yield MemoryQuotas()
         return
     url = request.getfixturevalue("fresh_database")
-    async with PostgresQuotas(PostgresSettings(url=SecretStr(url))) as postgres:
+    async with PostgresQuotas(PostgresSettings(url=SecretStr(url)), DEADLINE_SECONDS) as postgres:
         yield postgres
 
 
@@ -113,7 +113,7 @@ async def test_what_is_over_is_forgotten_and_what_runs_is_not(quotas: Quotas, ke
 
 async def test_rows_of_windows_that_are_over_go(fresh_database: str, key: str) -> None:
     """In Postgres, a caller who doesn't come back leaves no row behind."""
-    async with PostgresQuotas(PostgresSettings(url=SecretStr(fresh_database))) as quotas:
+    async with PostgresQuotas(PostgresSettings(url=SecretStr(fresh_database)), DEADLINE_SECONDS) as quotas:
         await quotas.lease(key, 1, 0.001, 1)
         async with asyncio.timeout(DEADLINE_SECONDS):
             while _rows(fresh_database):

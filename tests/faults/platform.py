@@ -351,6 +351,7 @@ class Platform:
             "MIEN_STREAMS__READY_FILE": str(process.ready_file),
             "MIEN_API__HOST": HOST,
             "MIEN_API__PORT": str(self._api_port),
+            "MIEN_API__LIMITS__CALLER": "1000000",
             "MIEN_TELEMETRY__LOG_FORMAT": "text",
         }
 

@@ -16,6 +16,7 @@ from asgi_lifespan import LifespanManager
 from mien_api import keys
 from mien_api.app import create_app
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting, RateLimits
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
 from mien_core.rules.load import Limits
@@ -63,7 +64,7 @@ async def ingress(platform: Platform) -> AsyncIterator[Ingress]:
     async def open_handlers() -> AsyncIterator[Handlers]:
         yield Handlers(platform.database, object_store, consent_required=False, upload_expires=900, download_expires=9)
 
-    app = create_app(open_handlers, [], Limits(open_jobs=OPEN_JOBS))
+    app = create_app(open_handlers, [], Limits(open_jobs=OPEN_JOBS), limiting=Limiting(RateLimits(caller=1_000_000)))
     _, secret = await keys.create(platform.database, "acme", "test", frozenset({"*"}))
     async with (
         LifespanManager(app) as manager,

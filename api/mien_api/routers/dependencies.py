@@ -8,6 +8,7 @@ from fastapi.security import APIKeyHeader
 
 from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting
 from mien_api.scopes import Application, require_scope
 from mien_api.skin_handlers import SkinHandlers
 from mien_core.model.platform import Caller
@@ -43,21 +44,25 @@ UsesSkinHandlers = Annotated[SkinHandlers, Depends(_skin_handlers)]
 async def caller_of(request: Request) -> Caller:
     """Who calls; whoever asks again during the same request gets the same answer without looking it up.
 
-    Who comes without a credential is let in only where the route's application asks for none, and to a job that was
-    made so.
+    Here the request is counted: once, whatever else a route needs, and before any of it. Who comes without a credential
+    is let in only where the route's application asks for none, and to a job that was made so.
 
     Raises:
         Rejected: as Authentication.caller.
-        Unavailable: as Authentication.caller.
+        Unavailable: as Authentication.caller, or rate_limited.
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
         authentication: Authentication = request.app.state.authentication
+        limiting: Limiting = request.app.state.limiting
         authorization = request.headers.get("Authorization")
         if authorization is None:
             known = await _anonymous(request, authentication)
-        known = known or await authentication.caller(authorization)
+        if known is None:
+            async with limiting.authenticating(request):
+                known = await authentication.caller(authorization)
         request.state.caller = known
+        await limiting.admit(request, known)
     return known
 
 

@@ -13,6 +13,7 @@ from mien_api import keys
 from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting, RateLimits
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
@@ -32,6 +33,9 @@ class Platform:
     consent_required: bool = False
     limits: Limits = field(default_factory=Limits)
     credentials: CredentialSettings = field(default_factory=CredentialSettings)
+    # tests that are not about limits may call as often as they like
+    rate_limits: RateLimits = field(default_factory=lambda: RateLimits(caller=1_000_000, failures=1_000_000))
+    trusted_proxies: int = 0
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -44,7 +48,10 @@ class Platform:
                 download_expires=900,
             )
 
-        return create_app(open_handlers, ["http://localhost:3000"], self.limits, self.credentials)
+        limiting = Limiting(self.rate_limits, self.trusted_proxies)
+        return create_app(
+            open_handlers, ["http://localhost:3000"], self.limits, limiting=limiting, credentials=self.credentials
+        )
 
     @asynccontextmanager
     async def client(self, authorization: str | None) -> AsyncIterator[httpx.AsyncClient]:

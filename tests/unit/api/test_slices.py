@@ -279,10 +279,13 @@ async def test_without_the_store_each_process_admits_at_most_the_limit(
     assert await count(limiter, 30) == 20
 
 
-async def test_a_store_that_hangs_is_waited_for_once(store: Store, clock: Clock) -> None:
+async def test_a_store_that_hangs_is_waited_for_once(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A request waits no longer than the patience, and those after it not at all."""
+    monkeypatch.setattr(slices, "PATIENCE_SECONDS", 0.01)
     store.gate = asyncio.Event()
-    limiter = Limiter(store, clock, patience=0.01)
+    limiter = Limiter(store, clock)
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await count(limiter, 30) == 20
     assert await count(limiter, 30, Quota("other", 5, 60.0)) == 5

@@ -56,15 +56,20 @@ _FORGET = """
 
 
 class PostgresQuotas:
-    """Meets Quotas. Use it as an async context manager."""
+    """Meets Quotas. Use it as an async context manager.
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    Args:
+        settings: where the server is.
+        patience: seconds to wait for a connection.
+    """
+
+    def __init__(self, settings: PostgresSettings, patience: float = POOL_TIMEOUT_SECONDS) -> None:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             settings.url.get_secret_value(),
             kwargs={"autocommit": True, "row_factory": dict_row},
             min_size=1,
             max_size=CONNECTIONS,
-            timeout=POOL_TIMEOUT_SECONDS,
+            timeout=patience,
             # as the database's: short, so that a server that is back is found soon
             reconnect_timeout=2.0,
             open=False,

@@ -1,0 +1,208 @@
+"""How many requests whom: of callers by application, of clients without a credential by address, of wrong credentials.
+
+A request is counted where its caller becomes known (routers/dependencies.py), before any work of its own; every answer
+carries RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+import contextlib
+import math
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Final
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Scope
+
+from mien_api.addresses import client_address
+from mien_api.slices import Limiter, Quota, Standing
+from mien_core.errors import Rejected, Unavailable
+from mien_core.model.platform import Caller
+from mien_core.quotas import Quotas
+
+WINDOW_SECONDS: Final = 60.0
+PLATFORM: Final = "platform"
+# The application of a route is that of its router's tag; any other tag is the platform's own.
+APPLICATIONS: Final = {
+    "GlamAI": "glam",
+    "Skin Chapters": "skin",
+    "Glow Cycle": "cycle",
+    "TryOnAI": "tryon",
+    "Posters": "posters",
+}
+# Credentials that were good before; more aren't remembered.
+MOST_CREDENTIALS: Final = 10_000
+
+
+class ApplicationLimits(BaseModel):
+    """One application's own, in requests a minute; None means that of all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    caller: int | None = Field(default=None, ge=1)
+    anonymous: int | None = Field(default=None, ge=1)
+
+
+class TryonLimits(ApplicationLimits):
+    """TryOnAI's contract says how often an address may call."""
+
+    anonymous: int | None = Field(default=10, ge=1)
+
+
+class RateLimits(BaseModel):
+    """Requests a minute, over all replicas.
+
+    caller is per application, tenant and user; anonymous per application and client address, where a request carries
+    no credential; failures per client address, where it carries a wrong one or lacks one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    caller: int = Field(default=600, ge=1)
+    anonymous: int = Field(default=60, ge=1)
+    failures: int = Field(default=60, ge=1)
+    glam: ApplicationLimits = ApplicationLimits()
+    skin: ApplicationLimits = ApplicationLimits()
+    cycle: ApplicationLimits = ApplicationLimits()
+    tryon: TryonLimits = TryonLimits()
+    posters: ApplicationLimits = ApplicationLimits()
+    platform: ApplicationLimits = ApplicationLimits()
+
+    def of_callers(self, application: str) -> Quota:
+        """What a caller may ask of an application."""
+        own: ApplicationLimits = getattr(self, application)
+        return Quota(application, own.caller or self.caller, WINDOW_SECONDS)
+
+    def of_addresses(self, application: str) -> Quota:
+        """What a client without a credential may ask of an application."""
+        own: ApplicationLimits = getattr(self, application)
+        return Quota(f"{application}-anonymous", own.anonymous or self.anonymous, WINDOW_SECONDS)
+
+
+def no_quotas() -> AbstractAsyncContextManager[Quotas | None]:
+    """Nothing that replicas share: each process counts alone."""
+    return contextlib.nullcontext()
+
+
+class Limiting:
+    """Counts requests, and says in each answer's headers what is left. One a process.
+
+    Args:
+        limits: how many.
+        trusted_proxies: how many proxies of one's own every request comes through.
+        open_quotas: what the replicas share; entered at start-up and left at shutdown.
+    """
+
+    def __init__(
+        self,
+        limits: RateLimits | None = None,
+        trusted_proxies: int = 0,
+        open_quotas: Callable[[], AbstractAsyncContextManager[Quotas | None]] = no_quotas,
+    ) -> None:
+        limits = limits or RateLimits()
+        self._trusted_proxies = trusted_proxies
+        self._open_quotas = open_quotas
+        self._limiter = Limiter()
+        applications = {PLATFORM, *APPLICATIONS.values()}
+        self._of_callers = {application: limits.of_callers(application) for application in applications}
+        self._of_addresses = {application: limits.of_addresses(application) for application in applications}
+        self._failures = Quota("credentials", limits.failures, WINDOW_SECONDS)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Share limits with the other replicas as long as the block lasts."""
+        async with self._open_quotas() as quotas:
+            self._limiter = Limiter(quotas)
+            async with self._limiter.running():
+                yield
+
+    @contextlib.asynccontextmanager
+    async def authenticating(self, request: Request) -> AsyncIterator[None]:
+        """Look a credential up in this block: whoever showed too many wrong ones is refused before it.
+
+        A credential that was good before is always looked up, so that nobody is shut out by a neighbour behind the
+        same address.
+
+        Raises:
+            Unavailable: rate_limited.
+        """
+        digest = sha256(request.headers.get("Authorization", "").encode()).digest()
+        address = client_address(request.scope, self._trusted_proxies)
+        # One is taken before the look-up and put back after it, so that many at once don't pass the limit together.
+        good = digest in self._good
+        failure = None if good else await self._take(request, self._failures, address)
+        try:
+            yield
+        except Rejected:
+            self._good.pop(digest, None)
+            if failure is None:
+                await self._take(request, self._failures, address)
+            raise
+        except BaseException:
+            # what came to no verdict was no failure
+            self._undo(failure)
+            raise
+        self._undo(failure)
+        self._good[digest] = None
+        self._good.move_to_end(digest)
+        if len(self._good) > MOST_CREDENTIALS:
+            self._good.popitem(last=False)
+
+    async def admit(self, request: Request, caller: Caller) -> None:
+        """Count a request of a caller, or of its address where it was let in without a credential.
+
+        Raises:
+            Unavailable: rate_limited.
+        """
+        if "Authorization" not in request.headers:
+            await self.admit_address(request)
+            return
+        quota = self._of_callers[_application(request.scope)]
+        # a user without a name is the tenant itself
+        await self._take(request, quota, caller.tenant, *([] if caller.user_id is None else [caller.user_id]))
+
+    async def admit_address(self, request: Request) -> None:
+        """Count a request by its client's address. A dependency of FastAPI, for routes that ask for no caller.
+
+        Raises:
+            Unavailable: rate_limited.
+        """
+        quota = self._of_addresses[_application(request.scope)]
+        await self._take(request, quota, client_address(request.scope, self._trusted_proxies))
+
+    def headers(self, scope: Scope) -> dict[str, str]:
+        """What an answer says: of the quota that the request was counted by.
+
+        Where it wasn't counted (health, preflights, unknown paths, bodies refused unread), it is what the client's
+        address may ask of the platform without a credential.
+        """
+        standing: Standing | None = scope["state"].get("rate_limit")
+        if standing is None:
+            quota = self._of_addresses[PLATFORM]
+            standing = self._limiter.standing(quota, client_address(scope, self._trusted_proxies))
+        quota = standing.quota
+        return {
+            "RateLimit-Policy": f'"{quota.name}";q={quota.limit};w={math.ceil(quota.window_seconds)}',
+            "RateLimit": f'"{quota.name}";r={standing.remaining};t={standing.resets_in}',
+        }
+
+    async def _take(self, request: Request, quota: Quota, *key: str) -> Standing:
+        try:
+            standing = await self._limiter.take(quota, *key)
+        except Unavailable:
+            request.state.rate_limit = self._limiter.standing(quota, *key)
+            raise
+        request.state.rate_limit = standing
+        return standing
+
+    def _undo(self, taken: Standing | None) -> None:
+        if taken is not None:
+            self._limiter.put_back(taken)
+
+
+def _application(scope: Scope) -> str:
+    tags = getattr(scope.get("route"), "tags", None) or [PLATFORM]
+    return APPLICATIONS.get(tags[0], PLATFORM)
