@@ -14,9 +14,10 @@ from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import glam, health, jobs, skin
+from mien_api.routers import glam, health, jobs, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
+from mien_api.usage import UsageMeter
 from mien_core.model.platform import JobKind
 from mien_core.rules.load import Limits
 
@@ -67,6 +68,7 @@ def create_app(
         limiting: how many requests whom; None means the usual limits, counted by this process alone.
     """
     limiting = limiting or Limiting()
+    meter = UsageMeter()
     shedding = Shedding(limits or Limits(), WORK)
     leases = idempotency.Leases()
 
@@ -76,6 +78,7 @@ def create_app(
             open_handlers() as handlers,
             shedding.watching(handlers.database),
             limiting.running(),
+            meter.writing(handlers.database),
             leases.renewing(handlers.database.idempotency_keys),
         ):
             authentication = Authentication(handlers.database, credentials or CredentialSettings())
@@ -98,6 +101,7 @@ def create_app(
     )
     app.state.shedding = shedding
     app.state.limiting = limiting
+    app.state.meter = meter
     problems.install(app)
     idempotency.install(app, leases)
     app.add_middleware(
@@ -108,8 +112,8 @@ def create_app(
         expose_headers=list(EXPOSED_HEADERS),
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
-    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting)
-    for router in (glam.router, skin.router, jobs.router, health.router):
+    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting, meter=meter)
+    for router in (glam.router, skin.router, jobs.router, usage.router, health.router):
         # before all else that a route needs: its credential is looked up in the database
         app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])
     return app

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mien_api import problems
 from mien_api.limits import Limiting
 from mien_api.request_ids import choose_request_id
+from mien_api.usage import UsageMeter
 from mien_core.telemetry import log_context, start_span
 
 logger = logging.getLogger("mien_api.requests")
@@ -40,12 +41,14 @@ class RequestMiddleware:
         app: what is wrapped.
         body_limits: bytes that a body may have, by path; MAX_BODY_BYTES elsewhere.
         limiting: knows what each answer says of limits.
+        meter: counts the answers.
     """
 
-    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int], limiting: Limiting) -> None:
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int], limiting: Limiting, meter: UsageMeter) -> None:
         self._app = app
         self._body_limits = body_limits
         self._limiting = limiting
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -57,8 +60,8 @@ class RequestMiddleware:
         # a dictionary of this request's own: some servers hand the same one to all, and the caller is noted in it
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
-        said = _Said(request_id, self._limiting)
-        exchange = _Exchange(self._app, scope, receive, send, said=said, body_limit=limit)
+        answers = _Answers(request_id, self._limiting, self._meter)
+        exchange = _Exchange(self._app, scope, receive, send, answers=answers, body_limit=limit)
         with (
             log_context(request_id=request_id),
             start_span(
@@ -72,13 +75,16 @@ class RequestMiddleware:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What every answer says in its headers."""
+class _Answers:
+    """What every answer says in its headers, and that it is counted."""
 
     request_id: str
     limiting: Limiting
+    meter: UsageMeter
 
-    def add_to(self, headers: MutableHeaders, scope: Scope) -> None:
+    def begin(self, message: Message, scope: Scope) -> None:
+        self.meter.count(scope, message["status"])
+        headers = MutableHeaders(scope=message)
         headers["X-Request-ID"] = self.request_id
         for name, value in self.limiting.headers(scope).items():
             headers[name] = value
@@ -88,13 +94,13 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, said: _Said, body_limit: int
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, answers: _Answers, body_limit: int
     ) -> None:
         self._app = app
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._said = said
+        self._answers = answers
         self._body_limit = body_limit
         self._body_bytes = 0
         self._answered = False
@@ -158,5 +164,5 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._answered = True
             self.status = message["status"]
-            self._said.add_to(MutableHeaders(scope=message), self._scope)
+            self._answers.begin(message, self._scope)
         await self._send(message)

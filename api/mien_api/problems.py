@@ -41,6 +41,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "tenant_credential_required": HTTPStatus.FORBIDDEN,
 }
 
 # What the framework itself refuses.

@@ -26,6 +26,7 @@ from mien_core.model.platform import (
     Upload,
     User,
 )
+from mien_core.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -337,6 +338,10 @@ class Transaction(Protocol):
     @property
     def api_keys(self) -> ApiKeys:
         """The credentials."""
+
+    @property
+    def usage(self) -> Usage:
+        """What tenants have called."""
 
     @property
     def audit_log(self) -> AuditLog:

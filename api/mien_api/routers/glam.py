@@ -12,6 +12,7 @@ from mien_api.problems import problem_of_failed_job
 from mien_api.routers.dependencies import GlamCaller, UsesHandlers
 from mien_api.schemas import AnalysisBody, AnalyzeRequest, JobBody, UploadUrl, UploadUrlRequest, analysis_body, job_body
 from mien_api.timing import server_timing
+from mien_api.usage import note_job
 
 router = APIRouter(tags=["GlamAI"])
 
@@ -55,6 +56,7 @@ async def analyze(
     started = time.perf_counter()
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     job, result = await handlers.analyse(caller, str(body.upload_id), wait)
+    note_job(request, job.id)
     headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
     if result is None:
         _, steps = await handlers.job(caller, job.id)

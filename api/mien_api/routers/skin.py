@@ -16,6 +16,7 @@ from mien_api.schemas import UserId
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.skin_schemas import SkinAnalysisBody, SkinForm, SkinJobBody, skin_analysis_body, skin_job_body
 from mien_api.timing import server_timing
+from mien_api.usage import note_job
 from mien_core.errors import Conflict, Rejected
 from mien_core.model.platform import Analysis, Caller, Job, JobError, JobStatus
 from mien_core.rules.uploads import MAX_BYTES
@@ -86,6 +87,7 @@ async def analyze_skin(
         if error.code not in _FIXED:
             raise
         return _refusal(request, JobError(error.code, error.detail))
+    note_job(request, job.id)
     answer = await _answer(request, caller, handlers, job, analysis)
     if prefer:
         answer.headers["Preference-Applied"] = f"wait={wait:g}"

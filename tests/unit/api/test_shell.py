@@ -22,6 +22,7 @@ PATHS = {
     "/v1/analyze/skin",
     "/v1/analyze/skin/{analysis_id}",
     "/jobs/{job_id}",
+    "/usage",
     "/api/health",
 }
 

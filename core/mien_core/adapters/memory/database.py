@@ -24,6 +24,7 @@ from mien_core.adapters.memory.repositories import (
     MemoryUsers,
     State,
 )
+from mien_core.adapters.memory.usage import MemoryUsage
 from mien_core.adapters.subscription import EventSubscription
 from mien_core.ports import Channel, Leadership, Subscription, Transaction
 
@@ -43,6 +44,7 @@ class MemoryTransaction:
         self.dead_letters = MemoryDeadLetters(state)
         self.api_keys = MemoryApiKeys(state)
         self.audit_log = MemoryAuditLog(state)
+        self.usage = MemoryUsage(state)
 
     async def now(self) -> datetime:
         """See ports.Transaction."""

@@ -28,6 +28,7 @@ from mien_core.model.platform import (
 )
 from mien_core.ports import Channel, OutboxRow, Record
 from mien_core.rules.jobs import check_not_ended, check_reopening
+from mien_core.usage import Calls, UsageCount
 
 
 @dataclass
@@ -47,6 +48,8 @@ class State:
     dead_letter_id: int = 0
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     audit_log: list[tuple[str, str, str]] = field(default_factory=list)
+    usage: dict[Calls, UsageCount] = field(default_factory=dict)
+    usage_jobs: dict[str, datetime] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """Copy the containers, not the rows."""

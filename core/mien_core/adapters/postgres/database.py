@@ -23,6 +23,7 @@ from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
+from mien_core.adapters.postgres.usage import PostgresUsage
 from mien_core.adapters.postgres.users import PostgresUsers
 from mien_core.errors import Unavailable
 from mien_core.faults import Point, reached
@@ -54,6 +55,7 @@ class PostgresTransaction:
         self.dead_letters = PostgresDeadLetters(statements)
         self.api_keys = PostgresApiKeys(statements)
         self.audit_log = PostgresAuditLog(statements)
+        self.usage = PostgresUsage(statements)
 
     async def now(self) -> datetime:
         """See ports.Transaction."""
