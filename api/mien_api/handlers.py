@@ -12,7 +12,7 @@ from mien_core.model.platform import (
     Analysis,
     Caller,
     Job,
-    JobEvent,
+    JobHistory,
     JobKind,
     NewUpload,
     Purpose,
@@ -20,7 +20,7 @@ from mien_core.model.platform import (
     require_owned,
     user_of,
 )
-from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut
+from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut, Transaction
 from mien_core.rules.uploads import check_announcement, consent_of
 from mien_core.telemetry import current_traceparent
 
@@ -115,15 +115,14 @@ class Handlers:
             raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
         return job, Result(analysis, await self._annotated_url(job))
 
-    async def job(self, caller: Caller, job_id: str) -> tuple[Job, list[JobEvent]]:
+    async def job(self, caller: Caller, job_id: str) -> JobHistory:
         """Find a job and its steps.
 
         Raises:
             Missing: job_not_found.
         """
         async with self.database.reading() as transaction:
-            job = require_owned(await transaction.jobs.get(job_id), caller, "job")
-            return job, await transaction.jobs.events(job.id)
+            return await _history(transaction, caller, job_id)
 
     async def analysis(self, job: Job) -> Analysis | None:
         """What a job that the caller was shown has come to; None if it came to nothing, or was erased meanwhile."""
@@ -152,3 +151,9 @@ class Handlers:
             raise Conflict("upload_not_received", detail)
         async with self.database.transaction() as transaction:
             return await start_analysis(transaction, upload, current_traceparent())
+
+
+async def _history(transaction: Transaction, caller: Caller, job_id: str) -> JobHistory:
+    found = await transaction.jobs.histories([job_id])
+    require_owned(found[0].job if found else None, caller, "job")
+    return found[0]

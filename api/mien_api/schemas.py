@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from mien_api.handlers import Result
 from mien_core.model.face import NOTICE, Face, Tone
-from mien_core.model.platform import Job, JobEvent, JobStatus, Purpose
+from mien_core.model.platform import Job, JobHistory, JobStatus, Purpose
 from mien_core.model.skin import Condition, SkinReport, SkinType
 from mien_core.rules.skin import conclusion_of
 
@@ -142,8 +142,9 @@ def _skin_part(report: SkinReport) -> SkinPart:
     )
 
 
-def job_body(job: Job, events: list[JobEvent]) -> JobBody:
+def job_body(history: JobHistory) -> JobBody:
     """Show a job."""
+    job = history.job
     return JobBody(
         id=job.id,
         kind=job.kind,
@@ -153,7 +154,7 @@ def job_body(job: Job, events: list[JobEvent]) -> JobBody:
         updated_at=job.updated_at,
         error=_error(job),
         timings=job.timings,
-        steps=[JobStep(seq=event.seq, status=event.status, at=event.at) for event in events],
+        steps=[JobStep(seq=event.seq, status=event.status, at=event.at) for event in history.steps],
     )
 
 

@@ -11,7 +11,7 @@ from mien_api.waiting import wait_for_end
 from mien_core.errors import Missing
 from mien_core.intake import start_analysis
 from mien_core.model.keys import photo_key
-from mien_core.model.platform import Analysis, Caller, Job, JobEvent, NewUpload, require_owned, user_of
+from mien_core.model.platform import Analysis, Caller, Job, NewUpload, require_owned, user_of
 from mien_core.model.skin import MeasureName, SkinReport
 from mien_core.photo import KEPT_CONTENT_TYPE
 from mien_core.rules.uploads import consent_of
@@ -79,11 +79,6 @@ class SkinHandlers:
             upload = await reading.uploads.get(job.upload_id)
             analysis = await reading.analyses.get(job.upload_id)
         return require_owned(job if upload and upload.purpose == "skin" else None, caller, "analysis"), analysis
-
-    async def steps(self, caller: Caller, job: Job) -> list[JobEvent]:
-        """The job's steps so far."""
-        _, events = await self.platform.job(caller, job.id)
-        return events
 
     async def result(self, analysis: Analysis | None) -> SkinResult:
         """What is shown of a completed job's analysis.

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from mien_api.schemas import JobFields, UserId, job_body
 from mien_api.skin_handlers import SkinResult
 from mien_core.model.face import NOTICE, Quality
-from mien_core.model.platform import Job, JobEvent
+from mien_core.model.platform import Job, JobHistory
 from mien_core.model.skin import AbstentionReason, Condition, MeasureName, SkinType
 from mien_core.rules.skin import require_conclusion
 
@@ -85,6 +85,6 @@ class SkinJobBody(JobFields):
     analysis_id: str
 
 
-def skin_job_body(job: Job, steps: list[JobEvent]) -> SkinJobBody:
+def skin_job_body(history: JobHistory) -> SkinJobBody:
     """Show a job that is under way."""
-    return SkinJobBody(analysis_id=job.id, **job_body(job, steps).model_dump())
+    return SkinJobBody(analysis_id=history.job.id, **job_body(history).model_dump())

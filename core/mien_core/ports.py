@@ -15,6 +15,7 @@ from mien_core.model.platform import (
     Job,
     JobError,
     JobEvent,
+    JobHistory,
     JobKind,
     JobStatus,
     NewAnalysis,
@@ -185,6 +186,12 @@ class Jobs(Protocol):
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """The steps after after_seq, in order."""
+
+    async def histories(self, job_ids: Sequence[str]) -> list[JobHistory]:
+        """Read jobs with all their steps, each as of one moment, in no order; those that don't exist are left out."""
+
+    async def moved(self, seen: Mapping[str, int]) -> list[str]:
+        """Of these jobs, each with the seq of the last step known of it, those with another last step, or gone."""
 
 
 class Analyses(Protocol):

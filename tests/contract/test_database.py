@@ -235,6 +235,52 @@ async def test_a_job_keeps_every_step_in_order(database: Database) -> None:
     assert later == steps[2:]
 
 
+async def test_a_history_is_a_job_and_all_its_steps(database: Database) -> None:
+    """As get and events say it, for any number of jobs at once; what doesn't exist is left out."""
+    ids = [(await _job(database))[1] for _ in range(3)]
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(ids[1], JobStatus.PROCESSING, timings={"kafka": 3.0})
+        await transaction.jobs.change(ids[2], JobStatus.FAILED, error=JobError("no_face", "There is no face."))
+    async with database.reading() as reading:
+        found = await reading.jobs.histories([*ids, str(uuid4()), "not an id"])
+        assert sorted(history.job.id for history in found) == sorted(ids)
+        for history in found:
+            assert history.job == await reading.jobs.get(history.job.id)
+            assert list(history.steps) == await reading.jobs.events(history.job.id)
+        assert await reading.jobs.histories([]) == []
+
+
+async def test_a_history_is_of_one_moment(database: Database) -> None:
+    """While a job moves on, it is never shown with the steps of another moment."""
+    _, job_id = await _job(database)
+
+    async def move() -> None:
+        for count in range(2, 42):
+            async with database.transaction() as transaction:
+                await transaction.jobs.change(job_id, JobStatus.PROCESSING, timings={"steps": count})
+            await asyncio.sleep(0)
+
+    moving = asyncio.create_task(move())
+    while not moving.done():
+        async with database.reading() as reading:
+            (history,) = await reading.jobs.histories([job_id])
+        assert history.job.timings.get("steps", 1) == len(history.steps)
+        await asyncio.sleep(0)
+    await moving
+
+
+async def test_jobs_that_moved_are_told_from_those_that_did_not(database: Database) -> None:
+    """A job is told of when its last step is another than the one that is known, also when it is gone."""
+    resting, moving = (await _job(database))[1], (await _job(database))[1]
+    gone = str(uuid4())
+    async with database.transaction() as transaction:
+        await transaction.jobs.change(moving, JobStatus.PROCESSING)
+    async with database.reading() as reading:
+        assert set(await reading.jobs.moved({resting: 1, moving: 1, gone: 2})) == {moving, gone}
+        assert await reading.jobs.moved({resting: 1, moving: 2}) == []
+        assert await reading.jobs.moved({}) == []
+
+
 @pytest.mark.parametrize("end", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 async def test_the_end_of_a_job_never_changes(database: Database, end: JobStatus) -> None:
     """Whoever comes after the end gets a conflict, and the job stays as it ended."""

@@ -59,9 +59,9 @@ async def analyze(
     note_job(request, job.id)
     headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
     if result is None:
-        _, steps = await handlers.job(caller, job.id)
+        shown_job = job_body(await handlers.job(caller, job.id))
         headers |= {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
-        return JSONResponse(job_body(job, steps).model_dump(mode="json", by_alias=True), 202, headers)
+        return JSONResponse(shown_job.model_dump(mode="json", by_alias=True), 202, headers)
     if job.error is not None:
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
     shown = analysis_body(job, result)

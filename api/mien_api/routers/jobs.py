@@ -13,5 +13,4 @@ router = APIRouter(tags=["Jobs"])
 @router.get("/jobs/{job_id}")
 async def get_job(job_id: UUID, caller: AnyCaller, handlers: UsesHandlers) -> JobBody:
     """Look at a job: its state, its steps, and where its time went."""
-    job, steps = await handlers.job(caller, str(job_id))
-    return job_body(job, steps)
+    return job_body(await handlers.job(caller, str(job_id)))

@@ -135,7 +135,7 @@ async def _answer(
 ) -> Response:
     """The job's end, or the job where it has none yet."""
     if not job.status.ended:
-        body = skin_job_body(job, await handlers.steps(caller, job))
+        body = skin_job_body(await handlers.platform.job(caller, job.id))
         headers = {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
         return Response(body.model_dump_json(), 202, headers, media_type="application/json")
     if job.error is not None:

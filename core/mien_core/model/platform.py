@@ -194,6 +194,14 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class JobHistory:
+    """A job and all its steps, as of one moment: the last step's status is the job's."""
+
+    job: Job
+    steps: tuple[JobEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewAnalysis:
     """What an analysis found, to be saved.
 

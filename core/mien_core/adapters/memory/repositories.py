@@ -14,6 +14,7 @@ from mien_core.model.platform import (
     Job,
     JobError,
     JobEvent,
+    JobHistory,
     JobKind,
     JobStatus,
     NewAnalysis,
@@ -190,6 +191,15 @@ class MemoryJobs:
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
         return [event for event in self._state.job_events.get(job_id, ()) if event.seq > after_seq]
+
+    async def histories(self, job_ids: Sequence[str]) -> list[JobHistory]:
+        """See ports.Jobs."""
+        known = set(job_ids) & self._state.jobs.keys()
+        return [JobHistory(self._state.jobs[job_id], self._state.job_events[job_id]) for job_id in known]
+
+    async def moved(self, seen: Mapping[str, int]) -> list[str]:
+        """See ports.Jobs."""
+        return [job_id for job_id, seq in seen.items() if len(self._state.job_events.get(job_id, ())) != seq]
 
     def _write(self, job: Job) -> None:
         steps = self._state.job_events.get(job.id, ())

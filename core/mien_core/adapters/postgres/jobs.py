@@ -1,6 +1,8 @@
 """The jobs and job_events tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from psycopg.types.json import Json
@@ -8,7 +10,7 @@ from psycopg.types.json import Json
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Missing
-from mien_core.model.platform import Job, JobError, JobEvent, JobKind, JobStatus, NewJob
+from mien_core.model.platform import Job, JobError, JobEvent, JobHistory, JobKind, JobStatus, NewJob
 from mien_core.ports import Channel
 from mien_core.rules.jobs import check_not_ended, check_reopening
 
@@ -120,6 +122,29 @@ class PostgresJobs:
             async for row in cursor
         ]
 
+    async def histories(self, job_ids: Sequence[str]) -> list[JobHistory]:
+        """See ports.Jobs. One statement sees one moment."""
+        cursor = await self._statements.execute(
+            """
+            SELECT jobs.*, step.seq AS step_seq, step.status AS step_status, step.at AS step_at
+            FROM jobs JOIN job_events AS step ON step.job_id = jobs.id
+            WHERE jobs.id = ANY(%s) ORDER BY jobs.id, step.seq
+            """,
+            ([as_uuid(job_id) for job_id in job_ids],),
+        )
+        return [_history(list(rows)) for _, rows in groupby(await cursor.fetchall(), itemgetter("id"))]
+
+    async def moved(self, seen: Mapping[str, int]) -> list[str]:
+        """See ports.Jobs. A job costs one look into an index."""
+        cursor = await self._statements.execute(
+            """
+            SELECT seen.id FROM unnest(%s::uuid[], %s::integer[]) AS seen (id, seq)
+            WHERE (SELECT max(seq) FROM job_events WHERE job_id = seen.id) IS DISTINCT FROM seen.seq
+            """,
+            ([as_uuid(job_id) for job_id in seen], list(seen.values())),
+        )
+        return [str(row["id"]) async for row in cursor]
+
     async def _own(self, job_id: str) -> Job:
         # Locked in a statement of its own: the next one then sees every event that others wrote before.
         job = self._locked.get(job_id) or await self.lock(job_id)
@@ -154,3 +179,12 @@ def _job(row: dict[str, Any]) -> Job:
         deadline_at=row["deadline_at"],
         redrives=row["redrives"],
     )
+
+
+def _history(rows: Sequence[dict[str, Any]]) -> JobHistory:
+    job = _job(rows[0])
+    steps = (
+        JobEvent(job_id=job.id, seq=row["step_seq"], status=JobStatus(row["step_status"]), at=row["step_at"])
+        for row in rows
+    )
+    return JobHistory(job, tuple(steps))
