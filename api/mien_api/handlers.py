@@ -14,6 +14,7 @@ from mien_core.model.platform import (
     Job,
     JobHistory,
     JobKind,
+    JobStatus,
     NewUpload,
     Purpose,
     Upload,
@@ -122,6 +123,21 @@ class Handlers:
             Missing: job_not_found.
         """
         async with self.database.reading() as transaction:
+            return await _history(transaction, caller, job_id)
+
+    async def cancel(self, caller: Caller, job_id: str) -> JobHistory:
+        """End a job as cancelled; what is being made for it is thrown away. A second time changes nothing.
+
+        Raises:
+            Missing: job_not_found.
+            Conflict: job_already_ended, if it was completed or has failed.
+        """
+        async with self.database.transaction() as transaction:
+            # whose it is comes before the lock: nobody may hold up a stranger's job
+            require_owned(await transaction.jobs.get(job_id), caller, "job")
+            job = require_owned(await transaction.jobs.lock(job_id), caller, "job")
+            if job.status is not JobStatus.CANCELLED:
+                await transaction.jobs.change(job_id, JobStatus.CANCELLED)
             return await _history(transaction, caller, job_id)
 
     async def analysis(self, job: Job) -> Analysis | None:

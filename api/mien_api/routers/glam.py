@@ -13,6 +13,8 @@ from mien_api.routers.dependencies import GlamCaller, UsesHandlers
 from mien_api.schemas import AnalysisBody, AnalyzeRequest, JobBody, UploadUrl, UploadUrlRequest, analysis_body, job_body
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
+from mien_core.errors import Conflict
+from mien_core.model.platform import JobStatus
 
 router = APIRouter(tags=["GlamAI"])
 
@@ -64,6 +66,8 @@ async def analyze(
         return JSONResponse(shown_job.model_dump(mode="json", by_alias=True), 202, headers)
     if job.error is not None:
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
+    if job.status is JobStatus.CANCELLED:
+        raise Conflict("analysis_cancelled", "The analysis was cancelled. Upload the photo again to have it analysed.")
     shown = analysis_body(job, result)
     headers["Server-Timing"] = server_timing(job, started)
     return Response(shown.model_dump_json(by_alias=True), media_type="application/json", headers=headers)

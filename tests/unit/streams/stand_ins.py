@@ -1,4 +1,4 @@
-"""What the handlers' tests share: a platform in memory with one upload, and a serving that says what it is told to."""
+"""What the handlers' tests share: a platform with one upload, and a serving that says what it is told to."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.events import Event, from_record
 from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis, Job, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.model.skin import SkinReport
-from mien_core.ports import OutboxRow, Record
+from mien_core.ports import Database, OutboxRow, Record
 from mien_streams.delivery import Delivery
 from tests.makers import face_report, new_upload, skin_report
 
@@ -58,12 +57,12 @@ class ScriptedServing:
         return None if etag == ETAG else answered
 
 
-async def uploaded(database: MemoryDatabase, **fields: object) -> Upload:
+async def uploaded(database: Database, **fields: object) -> Upload:
     async with database.transaction() as transaction:
         return await transaction.uploads.add(new_upload(**fields))
 
 
-async def started(database: MemoryDatabase, **fields: object) -> tuple[Job, Delivery]:
+async def started(database: Database, **fields: object) -> tuple[Job, Delivery]:
     """Begin the work on a new upload; the job, and its event as it comes from the topic."""
     upload = await uploaded(database, **fields)
     async with database.transaction() as transaction:
@@ -87,23 +86,23 @@ def delivered(record: Record, offset: int = 7) -> Delivery:
     )
 
 
-async def job(database: MemoryDatabase, job_id: str) -> Job:
+async def job(database: Database, job_id: str) -> Job:
     async with database.transaction() as transaction:
         found = await transaction.jobs.get(job_id)
     assert found is not None
     return found
 
 
-async def analysis(database: MemoryDatabase, upload_id: str) -> Analysis | None:
+async def analysis(database: Database, upload_id: str) -> Analysis | None:
     async with database.transaction() as transaction:
         return await transaction.analyses.get(upload_id)
 
 
-async def emitted(database: MemoryDatabase) -> list[Event]:
+async def emitted(database: Database) -> list[Event]:
     return events(await outbox(database))
 
 
-async def outbox(database: MemoryDatabase) -> list[OutboxRow]:
+async def outbox(database: Database) -> list[OutboxRow]:
     async with database.transaction() as transaction:
         return await transaction.outbox.due(1000)
 
