@@ -383,6 +383,21 @@ class Subscription(Protocol):
         """Return True at the next signal, at once if one came since the last wait; False after timeout seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """Topics of one channel; missed means that there may have been others, and nobody knows which."""
+
+    topics: frozenset[str] = frozenset()
+    missed: bool = False
+
+
+class ChannelSubscription(Protocol):
+    """Signals of all topics of a channel since the subscription began."""
+
+    async def wait(self, timeout: float) -> Signalled:  # noqa: ASYNC109 - a signal may get lost, so every wait is bounded
+        """Return what was signalled since the last wait, once there is something; nothing after timeout seconds."""
+
+
 class Database(Protocol):
     """Where the truth is. Every method raises Unavailable (database_unavailable) when it can't be reached."""
 
@@ -405,6 +420,9 @@ class Database(Protocol):
         Subscribe first, then read, then wait: so no change is missed. A signal is a hint and may get lost, so
         read again after each wait, also when it timed out.
         """
+
+    def subscribe_all(self, channel: Channel) -> AbstractAsyncContextManager[ChannelSubscription]:
+        """Hear signals about every topic of the channel; all that subscribe says holds here, too."""
 
     def leadership(self, name: str) -> AbstractAsyncContextManager[Leadership | None]:
         """Try to become the only active one of this name among all processes; None if another one is."""

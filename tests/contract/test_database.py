@@ -23,7 +23,7 @@ from mien_core.model.platform import (
     UploadState,
 )
 from mien_core.model.serving import PhotoFacts
-from mien_core.ports import Channel, Database
+from mien_core.ports import Channel, Database, Signalled
 from mien_core.settings import PostgresSettings
 from tests.makers import new_analysis, new_dead_letter, new_job, new_upload, record
 
@@ -602,6 +602,32 @@ async def test_the_end_of_a_job_wakes_its_waiter(database: Database) -> None:
             await transaction.jobs.change(job_id, JobStatus.COMPLETED)
         assert await mine.wait(5)
         assert not await other.wait(0.05)
+
+
+async def test_one_subscription_hears_of_every_jobs_end(database: Database) -> None:
+    """Each end is heard of, by the job's id, as often as somebody listens; what else happens isn't."""
+    jobs = [(await _job(database))[1] for _ in range(5)]
+    async with (
+        database.subscribe_all(Channel.JOB_ENDS) as first,
+        database.subscribe_all(Channel.JOB_ENDS) as second,
+    ):
+        for ear in (first, second):
+            while (await ear.wait(0.05)).missed:  # a fresh connection may have missed something
+                pass
+        async with database.transaction() as transaction:
+            await transaction.jobs.change(jobs[0], JobStatus.PROCESSING)
+            await transaction.outbox.add(record())
+        assert await first.wait(0.05) == Signalled()
+        for job_id in jobs:
+            async with database.transaction() as transaction:
+                await transaction.jobs.change(job_id, JobStatus.COMPLETED)
+        for ear in (first, second):
+            heard: set[str] = set()
+            while heard != set(jobs):
+                signalled = await ear.wait(5)
+                assert signalled.topics, "none got lost"
+                heard |= signalled.topics
+            assert await ear.wait(0.05) == Signalled()
 
 
 async def test_a_signal_between_two_waits_is_not_lost(database: Database) -> None:

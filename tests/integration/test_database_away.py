@@ -83,16 +83,19 @@ async def test_signals_work_again_after_a_restart(server: Postgres) -> None:
     async with (
         PostgresDatabase(PostgresSettings(url=server.url)) as database,
         database.subscribe(Channel.OUTBOX) as subscription,
+        database.subscribe_all(Channel.OUTBOX) as ear,
     ):
-        while await subscription.wait(0.1):
+        while await subscription.wait(0.1) or (await ear.wait(0.1)).missed:
             pass
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
         await _eventually_checks(database)
         assert await subscription.wait(10), "the reconnection wakes everybody, because signals may have been lost"
+        assert (await ear.wait(10)).missed
         async with database.transaction() as transaction:
             await transaction.outbox.add(record())
         assert await subscription.wait(10)
+        assert (await ear.wait(10)).topics
 
 
 async def _eventually_checks(database: PostgresDatabase) -> None:

@@ -25,8 +25,8 @@ from mien_core.adapters.memory.repositories import (
     State,
 )
 from mien_core.adapters.memory.usage import MemoryUsage
-from mien_core.adapters.subscription import EventSubscription
-from mien_core.ports import Channel, Leadership, Subscription, Transaction
+from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
+from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
 
 
 class MemoryTransaction:
@@ -66,6 +66,7 @@ class MemoryDatabase:
         self.idempotency_keys = MemoryIdempotencyKeys()
         self._lock = asyncio.Lock()
         self._subscriptions: defaultdict[tuple[Channel, str], set[EventSubscription]] = defaultdict(set)
+        self._of_channels: defaultdict[Channel, set[EventChannelSubscription]] = defaultdict(set)
         self._leaders: set[str] = set()
 
     @contextlib.asynccontextmanager
@@ -79,6 +80,9 @@ class MemoryDatabase:
         for signal in transaction.signals:
             for subscription in self._subscriptions[signal]:
                 subscription.signal()
+            channel, topic = signal
+            for of_channel in self._of_channels[channel]:
+                of_channel.signal(topic)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -94,6 +98,16 @@ class MemoryDatabase:
             yield subscription
         finally:
             self._subscriptions[channel, topic].discard(subscription)
+
+    @contextlib.asynccontextmanager
+    async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
+        """See ports.Database."""
+        subscription = EventChannelSubscription()
+        self._of_channels[channel].add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._of_channels[channel].discard(subscription)
 
     @contextlib.asynccontextmanager
     async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:

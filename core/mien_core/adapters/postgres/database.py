@@ -27,7 +27,7 @@ from mien_core.adapters.postgres.usage import PostgresUsage
 from mien_core.adapters.postgres.users import PostgresUsers
 from mien_core.errors import Unavailable
 from mien_core.faults import Point, reached
-from mien_core.ports import Channel, Leadership, Subscription, Transaction
+from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
 from mien_core.settings import PostgresSettings
 
 # how long a request waits for a free connection before it is told to come again
@@ -149,6 +149,12 @@ class PostgresDatabase:
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
         """See ports.Database."""
         async with self._signals.subscribe(channel, topic) as subscription:
+            yield subscription
+
+    @contextlib.asynccontextmanager
+    async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
+        """See ports.Database."""
+        async with self._signals.subscribe_all(channel) as subscription:
             yield subscription
 
     @contextlib.asynccontextmanager

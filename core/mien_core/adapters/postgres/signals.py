@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import psycopg
 
-from mien_core.adapters.subscription import EventSubscription
-from mien_core.ports import Channel, Subscription
+from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
+from mien_core.ports import Channel, ChannelSubscription, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -22,19 +22,14 @@ class Signals:
     def __init__(self, url: str) -> None:
         self._url = url
         self._subscriptions: defaultdict[tuple[str, str], set[EventSubscription]] = defaultdict(set)
+        self._of_channels: defaultdict[str, set[EventChannelSubscription]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str) -> AsyncIterator[Subscription]:
         """See ports.Database.subscribe."""
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="postgres-listen")
-        # Without this, a signal between "subscribed" and LISTEN would be lost and cost the waiter a poll. If the
-        # database is away the wait is given up: the poll is what the port's users have for that.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RECONNECT_SECONDS):
-                await self._listening.wait()
+        await self._listens()
         subscription = EventSubscription()
         key = (channel.value, topic)
         self._subscriptions[key].add(subscription)
@@ -45,6 +40,17 @@ class Signals:
             if not self._subscriptions[key]:
                 del self._subscriptions[key]
 
+    @contextlib.asynccontextmanager
+    async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
+        """See ports.Database.subscribe_all."""
+        await self._listens()
+        subscription = EventChannelSubscription()
+        self._of_channels[channel.value].add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._of_channels[channel.value].discard(subscription)
+
     async def close(self) -> None:
         """Stop listening."""
         if self._listener is not None:
@@ -53,6 +59,18 @@ class Signals:
                 await self._listener
             self._listener = None
             self._listening.clear()
+
+    async def _listens(self) -> None:
+        """Begin to listen, and wait until the server knows.
+
+        Without that, a signal between "subscribed" and LISTEN would be lost and cost the waiter a poll. If the database
+        is away the wait is given up: the poll is what the port's users have for that.
+        """
+        if self._listener is None:
+            self._listener = asyncio.create_task(self._listen(), name="postgres-listen")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await self._listening.wait()
 
     async def _listen(self) -> None:
         while True:
@@ -73,8 +91,13 @@ class Signals:
     def _wake(self, channel: str, topic: str) -> None:
         for subscription in self._subscriptions.get((channel, topic), ()):
             subscription.signal()
+        for of_channel in self._of_channels.get(channel, ()):
+            of_channel.signal(topic)
 
     def _wake_all(self) -> None:
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.signal()
+        for of_channels in self._of_channels.values():
+            for of_channel in of_channels:
+                of_channel.miss()
