@@ -2,12 +2,15 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
+import resource
 import sys
 
 import uvicorn
 
 from mien_api import keys
+from mien_api.connections import Connection
 from mien_api.wiring import ApiSettings, KeysSettings, build
 from mien_core import faults
 from mien_core.adapters.postgres import PostgresDatabase
@@ -34,6 +37,7 @@ def _serve() -> None:
     faults.arm(settings.faults)
     configure(settings.telemetry, "api")
     app = build(settings)
+    _raise_file_limit()
     # what is loaded by now stays: the collector needn't look through it again in the middle of a request
     gc.collect()
     gc.freeze()
@@ -42,7 +46,7 @@ def _serve() -> None:
         host=settings.api.host,
         port=settings.api.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         # our middleware logs requests, with their ids; uvicorn's own lines go through our handlers
         access_log=False,
         log_config=None,
@@ -51,6 +55,17 @@ def _serve() -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
+
+
+def _raise_file_limit() -> None:
+    """Hold as many connections as the machine allows.
+
+    Each is an open file, and the usual soft limit of 1024 is there for programs that use select().
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # some systems say that there is no limit, and have one all the same
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _keys(arguments: argparse.Namespace) -> None:

@@ -12,11 +12,13 @@ from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
+from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
 from mien_api.routers import glam, health, jobs, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
+from mien_api.stream_places import StreamLimits
 from mien_api.usage import UsageMeter
 from mien_core.model.platform import JobKind
 from mien_core.rules.load import Limits
@@ -55,8 +57,10 @@ def create_app(
     open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]],
     cors_origins: Sequence[str],
     limits: Limits | None = None,
+    *,
     credentials: CredentialSettings | None = None,
     limiting: Limiting | None = None,
+    streams: StreamLimits | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -66,6 +70,7 @@ def create_app(
         limits: how much may wait before work is sent away; None means the usual ones.
         credentials: whose tokens count, and who may come without any; None means nobody's, and try-on.
         limiting: how many requests whom; None means the usual limits, counted by this process alone.
+        streams: how many event streams may be open; None means the usual numbers.
     """
     limiting = limiting or Limiting()
     meter = UsageMeter()
@@ -83,10 +88,12 @@ def create_app(
         ):
             authentication = Authentication(handlers.database, credentials or CredentialSettings())
             app.state.authentication = authentication
+            feed = JobFeed(handlers.database, streams or StreamLimits())
             with PhotoDoor() as door:
                 app.state.handlers = handlers
+                app.state.job_feed = feed
                 app.state.skin_handlers = SkinHandlers(handlers, door)
-                async with authentication.ready():
+                async with authentication.ready(), feed.running():
                     yield
 
     app = _App(

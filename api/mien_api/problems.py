@@ -42,6 +42,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "tenant_credential_required": HTTPStatus.FORBIDDEN,
+    "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 # What the framework itself refuses.

@@ -11,6 +11,7 @@ from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.stream_places import StreamLimits
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.quotas import PostgresQuotas
 from mien_core.adapters.s3 import S3ObjectStore
@@ -23,6 +24,7 @@ class HttpSettings(BaseModel):
 
     trusted_proxies is how many proxies of one's own every request comes through: so many addresses at the right of
     X-Forwarded-For are believed. limits is in requests a minute; mien_api.limits tells what each number means.
+    streams is how many event streams may be open.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - a pod is reached from outside of it
@@ -31,6 +33,7 @@ class HttpSettings(BaseModel):
     consent: Literal["attested", "required"] = "attested"
     trusted_proxies: int = Field(default=0, ge=0)
     limits: RateLimits = RateLimits()
+    streams: StreamLimits = StreamLimits()
 
 
 class ApiSettings(ServiceSettings):
@@ -70,5 +73,10 @@ def build(settings: ApiSettings) -> FastAPI:
         settings.api.limits, settings.api.trusted_proxies, open_quotas=lambda: PostgresQuotas(settings.postgres)
     )
     return create_app(
-        open_handlers, settings.api.cors_origins, settings.shedding, limiting=limiting, credentials=settings.credentials
+        open_handlers,
+        settings.api.cors_origins,
+        settings.shedding,
+        limiting=limiting,
+        credentials=settings.credentials,
+        streams=settings.api.streams,
     )

@@ -1,13 +1,24 @@
 """Jobs: the same for all applications."""
 
+from collections.abc import AsyncIterator
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Header, Request, Response
 
+from mien_api.event_stream import EventStream
+from mien_api.job_feed import JobFeed, Watch
 from mien_api.routers.dependencies import AnyCaller, UsesHandlers
 from mien_api.schemas import JobBody, job_body
+from mien_api.server_sent_events import resume_after
 
 router = APIRouter(tags=["Jobs"])
+
+
+async def _watch(request: Request, job_id: UUID, caller: AnyCaller) -> AsyncIterator[Watch]:
+    feed: JobFeed = request.app.state.job_feed
+    with feed.watching(str(job_id), caller) as watch:
+        yield watch
 
 
 @router.get("/jobs/{job_id}")
@@ -23,3 +34,30 @@ async def cancel_job(job_id: UUID, caller: AnyCaller, handlers: UsesHandlers) ->
     A job that was completed or has failed stays as it is: 409 job_already_ended.
     """
     return job_body(await handlers.cancel(caller, str(job_id)))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventStream,
+    status_code=200,
+    responses={204: {"description": "The job has ended, and Last-Event-ID is its end: there is nothing to come."}},
+)
+async def stream_job(
+    job_id: UUID,
+    caller: AnyCaller,
+    handlers: UsesHandlers,
+    watch: Annotated[Watch, Depends(_watch)],
+    last_event_id: Annotated[str | None, Header(description="the last event seen; what came after it follows")] = None,
+) -> Response:
+    """Follow a job as server-sent events, one for each of its steps, until its end.
+
+    `id` is the step's seq, `event` its status (created, processing, completed, failed, cancelled), and `data` the job
+    as GET /jobs/{id} showed it then.
+    """
+    history = await handlers.job(caller, str(job_id))
+    after = resume_after(last_event_id, len(history.steps))
+    if history.job.status.ended and after == len(history.steps):
+        # this, and nothing else short of an error, makes an EventSource stop coming back
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    watch.begin(history, after)
+    return EventStream(watch)

@@ -1,7 +1,9 @@
-"""What may happen to a job."""
+"""What may happen to a job, and what it was before."""
+
+from dataclasses import replace
 
 from mien_core.errors import Conflict
-from mien_core.model.platform import Job, JobStatus
+from mien_core.model.platform import Job, JobHistory, JobStatus
 
 
 def check_not_ended(job: Job) -> None:
@@ -22,3 +24,12 @@ def check_reopening(job: Job) -> None:
     """
     if job.status in {JobStatus.COMPLETED, JobStatus.CANCELLED}:
         raise Conflict("job_already_ended", f"The job is {job.status}, so there is nothing to do again.")
+
+
+def as_of(history: JobHistory, seq: int) -> JobHistory:
+    """The job as it was when it had just taken the step seq; of an error and timings only the newest are known."""
+    if seq == len(history.steps):
+        return history
+    step = history.steps[seq - 1]
+    job = replace(history.job, status=step.status, updated_at=step.at, error=None, timings={})
+    return JobHistory(job, history.steps[:seq])

@@ -14,6 +14,7 @@ from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.stream_places import StreamLimits
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
@@ -36,6 +37,7 @@ class Platform:
     # tests that are not about limits may call as often as they like
     rate_limits: RateLimits = field(default_factory=lambda: RateLimits(caller=1_000_000, failures=1_000_000))
     trusted_proxies: int = 0
+    streams: StreamLimits = field(default_factory=StreamLimits)
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -50,7 +52,12 @@ class Platform:
 
         limiting = Limiting(self.rate_limits, self.trusted_proxies)
         return create_app(
-            open_handlers, ["http://localhost:3000"], self.limits, limiting=limiting, credentials=self.credentials
+            open_handlers,
+            ["http://localhost:3000"],
+            self.limits,
+            limiting=limiting,
+            credentials=self.credentials,
+            streams=self.streams,
         )
 
     @asynccontextmanager

@@ -23,6 +23,7 @@ PATHS = {
     "/v1/analyze/skin/{analysis_id}",
     "/jobs/{job_id}",
     "/usage",
+    "/jobs/{job_id}/events",
     "/api/health",
 }
 

@@ -8,7 +8,8 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Conflict
 from mien_core.intake import DEADLINE_SECONDS
-from mien_core.model.platform import Job, JobStatus, Upload
+from mien_core.model.platform import Job, JobError, JobHistory, JobStatus, Upload
+from mien_core.rules.jobs import as_of
 from mien_core.rules.retries import ATTEMPTS, LONGEST_DELAYS_SECONDS, delay_after
 from mien_core.rules.work import check_redrive, refusal
 from tests.makers import new_job, new_upload
@@ -78,3 +79,19 @@ async def test_a_job_that_has_its_result_or_is_unwanted_may_not(rows: tuple[Job,
     job, upload = rows
     with pytest.raises(Conflict, match="job_already_ended"):
         check_redrive(replace(job, status=end), upload, job.created_at)
+
+
+async def test_a_job_of_an_earlier_moment_has_its_steps_up_to_then() -> None:
+    """Its status is that moment's; error and timings came with the end, and only there they are shown."""
+    async with MemoryDatabase().transaction() as transaction:
+        upload = await transaction.uploads.add(new_upload())
+        job, _ = await transaction.jobs.create(new_job(upload))
+        await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+        error = JobError("no_face", "There is no face.")
+        await transaction.jobs.change(job.id, JobStatus.FAILED, error=error, timings={"work": 2.0})
+        (history,) = await transaction.jobs.histories([job.id])
+    assert as_of(history, 1) == JobHistory(job, history.steps[:1])
+    second = as_of(history, 2)
+    assert (second.job.status, second.job.updated_at) == (JobStatus.PROCESSING, history.steps[1].at)
+    assert (second.job.error, second.job.timings, second.steps) == (None, {}, history.steps[:2])
+    assert as_of(history, 3) == history
