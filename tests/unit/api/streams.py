@@ -9,26 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import Message
 
+from tests.sse import Event, events_of
+
 DEADLINE_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event as the format has it."""
-
-    id: int
-    name: str
-    data: str
-
-
-def events_of(text: str) -> list[Event]:
-    """All events of a stream; comments and retry are no events."""
-    found = []
-    for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if "data" in fields:
-            found.append(Event(int(fields["id"]), fields["event"], fields["data"]))
-    return found
 
 
 @dataclass

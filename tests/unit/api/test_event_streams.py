@@ -19,8 +19,9 @@ from mien_core.errors import Unavailable
 from mien_core.model.platform import Caller, JobError, JobHistory, JobStatus
 from mien_core.ports import Transaction
 from tests.makers import new_job, new_upload
+from tests.sse import events_of
 from tests.unit.api.conftest import Platform
-from tests.unit.api.streams import DEADLINE_SECONDS, Stream, events_of, streaming
+from tests.unit.api.streams import DEADLINE_SECONDS, Stream, streaming
 
 PROCESSING, COMPLETED, FAILED = JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.FAILED
 
