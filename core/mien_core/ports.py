@@ -27,6 +27,8 @@ from mien_core.model.platform import (
     Upload,
     User,
 )
+from mien_core.ports_cycle import Journal, Periods, SkinScans
+from mien_core.ports_looks import Looks
 from mien_core.usage import Usage
 
 
@@ -329,6 +331,22 @@ class Transaction(Protocol):
     @property
     def skin_analyses(self) -> SkinAnalyses:
         """The users' histories of skin analyses."""
+
+    @property
+    def journal(self) -> Journal:
+        """The users' journals."""
+
+    @property
+    def periods(self) -> Periods:
+        """The users' logs of periods."""
+
+    @property
+    def skin_scans(self) -> SkinScans:
+        """The users' skin diaries."""
+
+    @property
+    def looks(self) -> Looks:
+        """The users' saved looks."""
 
     @property
     def outbox(self) -> Outbox:

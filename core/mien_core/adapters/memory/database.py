@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
+from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemorySkinScans
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
+from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
@@ -39,6 +41,10 @@ class MemoryTransaction:
         self.jobs = MemoryJobs(state, self.signals)
         self.analyses = MemoryAnalyses(state)
         self.skin_analyses = MemorySkinAnalyses(state)
+        self.journal = MemoryJournal(state)
+        self.periods = MemoryPeriods(state)
+        self.skin_scans = MemorySkinScans(state)
+        self.looks = MemoryLooks(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from mien_core.errors import Missing
+from mien_core.model.cycle import JournalEntry, Period, SkinScan
 from mien_core.model.dead_letters import DeadLetter
+from mien_core.model.looks import Look
 from mien_core.model.platform import (
     Analysis,
     ApiKey,
@@ -42,6 +44,10 @@ class State:
     job_events: dict[str, tuple[JobEvent, ...]] = field(default_factory=dict)
     analyses: dict[str, Analysis] = field(default_factory=dict)
     skin_analyses: dict[str, SkinAnalysis] = field(default_factory=dict)
+    journal_entries: dict[str, JournalEntry] = field(default_factory=dict)
+    periods: dict[str, Period] = field(default_factory=dict)
+    skin_scans: dict[str, SkinScan] = field(default_factory=dict)
+    looks: dict[str, Look] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)

@@ -16,10 +16,14 @@ from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAud
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.jobs import PostgresJobs
+from mien_core.adapters.postgres.journal import PostgresJournal
+from mien_core.adapters.postgres.looks import PostgresLooks
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
+from mien_core.adapters.postgres.periods import PostgresPeriods
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
+from mien_core.adapters.postgres.skin_scans import PostgresSkinScans
 from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
@@ -50,6 +54,10 @@ class PostgresTransaction:
         self.jobs = PostgresJobs(statements, signals)
         self.analyses = PostgresAnalyses(statements)
         self.skin_analyses = PostgresSkinAnalyses(statements)
+        self.journal = PostgresJournal(statements)
+        self.periods = PostgresPeriods(statements)
+        self.skin_scans = PostgresSkinScans(statements)
+        self.looks = PostgresLooks(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)

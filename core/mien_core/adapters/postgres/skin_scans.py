@@ -1,0 +1,63 @@
+"""The skin_scans table."""
+
+from dataclasses import asdict
+from typing import Any
+
+from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
+from mien_core.adapters.postgres.statements import Statements
+from mien_core.adapters.postgres.uploads import note_user
+from mien_core.model.cycle import Days, DiaryMetrics, DiaryPosition, NewSkinScan, SkinScan
+from mien_core.model.platform import Caller
+
+_ADD = """
+    INSERT INTO skin_scans (id, tenant, user_id, date, radiance, moisture, texture, pores, dark_circles, cycle_day)
+    VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(radiance)s, %(moisture)s, %(texture)s, %(pores)s,
+            %(dark_circles)s, %(cycle_day)s)
+    RETURNING *
+"""
+_REMOVE = f"DELETE FROM skin_scans WHERE {OF_CALLER}"  # noqa: S608 - a constant of this package
+_LIST = f"SELECT * FROM skin_scans WHERE {OF_USER} {NEWEST_FIRST}"  # noqa: S608 - likewise
+
+
+class PostgresSkinScans:
+    """Meets ports_cycle.SkinScans."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, scan: NewSkinScan) -> SkinScan:
+        """See ports_cycle.SkinScans."""
+        await note_user(self._statements, scan.tenant, scan.user_id)
+        values = asdict(scan)
+        row = await (await self._statements.execute(_ADD, {**values, **values["metrics"]})).fetchone()
+        assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
+        return _scan(row)
+
+    async def remove(self, caller: Caller, scan_id: str) -> bool:
+        """See ports_cycle.SkinScans."""
+        return (await self._statements.execute(_REMOVE, of_caller(caller, scan_id))).rowcount > 0
+
+    async def of_user(
+        self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
+    ) -> list[SkinScan]:
+        """See ports_cycle.SkinScans."""
+        cursor = await self._statements.execute(_LIST, of_user(tenant, user_id, days, after, limit))
+        return [_scan(row) for row in await cursor.fetchall()]
+
+
+def _scan(row: dict[str, Any]) -> SkinScan:
+    return SkinScan(
+        id=str(row["id"]),
+        tenant=row["tenant"],
+        user_id=row["user_id"],
+        date=row["date"],
+        metrics=DiaryMetrics(
+            radiance=row["radiance"],
+            moisture=row["moisture"],
+            texture=row["texture"],
+            pores=row["pores"],
+            dark_circles=row["dark_circles"],
+        ),
+        cycle_day=row["cycle_day"],
+        created_at=row["created_at"],
+    )
