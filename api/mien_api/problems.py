@@ -37,6 +37,8 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "deadline_exceeded": HTTPStatus.SERVICE_UNAVAILABLE,
     "photo_expired": HTTPStatus.GONE,
     "idempotency_key_malformed": HTTPStatus.BAD_REQUEST,
+    "etag_mismatch": HTTPStatus.PRECONDITION_FAILED,
+    "invalid_cursor": HTTPStatus.BAD_REQUEST,
     "malformed_json": HTTPStatus.BAD_REQUEST,
     "malformed_form": HTTPStatus.BAD_REQUEST,
     "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -46,8 +48,15 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
 }
 
 # What the framework itself refuses.
-_CODE_OF_STATUS: Mapping[int, str] = {404: "route_not_found", 405: "method_not_allowed", 413: "request_too_large"}
+_CODE_OF_STATUS: Mapping[int, str] = {
+    # a body that is nested too deep, has numbers of thousands of digits or isn't UTF-8
+    400: "malformed_json",
+    404: "route_not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+}
 
+_NO_JSON = "The body is not JSON that can be read. Send a JSON object in UTF-8."
 _INTERNAL_DETAIL = "Something went wrong on our side. It is logged under the request_id; a repeat may help."
 
 
@@ -113,7 +122,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is installed for these only; tells mypy so
     parts = error.errors()
     if any(part["type"] == "json_invalid" for part in parts):
-        return problem(request, "malformed_json", HTTPStatus.BAD_REQUEST, "The body is not JSON. Send a JSON object.")
+        return problem(request, "malformed_json", HTTPStatus.BAD_REQUEST, _NO_JSON)
     errors = [{"pointer": _pointer(part["loc"]), "detail": part["msg"]} for part in parts]
     detail = "Some fields are missing or wrong; errors says which."
     return problem(request, "invalid_request", HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
@@ -125,6 +134,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     detail = error.detail
     if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
         detail = f"{request.method} {request.url.path} is not part of this API; /openapi.json lists what is."
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        detail = _NO_JSON
     return problem(request, code, error.status_code, detail, headers=error.headers)
 
 

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien_core.rules.cycle_day import LONGEST_CYCLE_DAYS, LOOK_BACK, cycle_day, cycle_starts
@@ -39,6 +39,7 @@ def test_the_day_is_counted_from_the_first_day_of_bleeding(logged: list[int], as
     assert cycle_day(day(asked), cycle_starts(day(number) for number in logged)) == expected
 
 
+@settings(deadline=None)
 @given(LOGS, st.dates(date(2026, 1, 1), date(2026, 12, 31)))
 def test_what_was_logged_long_before_changes_nothing(logged: set[date], asked: date) -> None:
     """The days of the look-back, and none after the day, suffice."""
@@ -46,6 +47,7 @@ def test_what_was_logged_long_before_changes_nothing(logged: set[date], asked: d
     assert cycle_day(asked, cycle_starts(enough)) == cycle_day(asked, cycle_starts(logged))
 
 
+@settings(deadline=None)
 @given(LOGS, st.dates(date(2026, 1, 1), date(2026, 12, 31)))
 def test_a_day_is_within_bounds_and_begins_at_a_logged_day(logged: set[date], asked: date) -> None:
     """The cycle's first day was logged, and it lies no longer ago than the longest cycle."""
