@@ -15,7 +15,7 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import glam, health, jobs, skin, usage
+from mien_api.routers import cycle, glam, health, jobs, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
@@ -34,6 +34,7 @@ EXPOSED_HEADERS = (
     "Server-Timing",
     "Idempotency-Replayed",
     "Age",
+    "ETag",
 )
 
 # What each POST brings. An announced upload is work to come: who can't be served must not send its photo first.
@@ -120,7 +121,7 @@ def create_app(
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
     app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting, meter=meter)
-    for router in (glam.router, skin.router, jobs.router, usage.router, health.router):
+    for router in (glam.router, skin.router, cycle.router, jobs.router, usage.router, health.router):
         # before all else that a route needs: its credential is looked up in the database
         app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])
     return app
