@@ -15,7 +15,7 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import cycle, glam, health, jobs, skin, usage
+from mien_api.routers import cycle, glam, health, jobs, looks, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
@@ -43,6 +43,17 @@ WORK = {
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
 }
+
+
+ROUTERS = (
+    glam.router,
+    looks.router,
+    skin.router,
+    cycle.router,
+    jobs.router,
+    usage.router,
+    health.router,
+)
 
 
 class _App(FastAPI):
@@ -121,7 +132,7 @@ def create_app(
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
     app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting, meter=meter)
-    for router in (glam.router, skin.router, cycle.router, jobs.router, usage.router, health.router):
+    for router in ROUTERS:
         # before all else that a route needs: its credential is looked up in the database
         app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])
     return app

@@ -21,6 +21,8 @@ PATHS = {
     "/look/{upload_id}",
     "/v1/analyze/skin",
     "/v1/analyze/skin/{analysis_id}",
+    "/looks/save",
+    "/looks/{user_id}",
     "/journal",
     "/journal/{entry_id}",
     "/journal/user/{user_id}",

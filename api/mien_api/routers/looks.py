@@ -1,0 +1,44 @@
+"""GlamAI's saved looks."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
+from mien_api.looks_handlers import LookHandlers
+from mien_api.looks_schemas import LookBody, LooksPage, NewLookBody, look_body, looks_page
+from mien_api.routers.dependencies import GlamCaller, UsesHandlers
+from mien_api.schemas import UserId
+
+router = APIRouter(tags=["GlamAI"])
+
+
+async def _look_handlers(handlers: UsesHandlers) -> LookHandlers:
+    return LookHandlers(handlers.database)
+
+
+UsesLooks = Annotated[LookHandlers, Depends(_look_handlers)]
+
+
+@router.post("/looks/save", status_code=HTTPStatus.CREATED, response_model=LookBody)
+async def save_look(body: NewLookBody, caller: GlamCaller, handlers: UsesLooks) -> Response:
+    """Save a look."""
+    look = await handlers.save(
+        caller,
+        body.user_id,
+        upload_id=None if body.upload_id is None else str(body.upload_id),
+        name=body.name,
+        presets=body.presets,
+        products=body.products,
+    )
+    return Response(look_body(look).model_dump_json(by_alias=True), HTTPStatus.CREATED, media_type="application/json")
+
+
+@router.get("/looks/{user_id}", response_model=LooksPage)
+async def list_looks(
+    user_id: UserId, caller: GlamCaller, handlers: UsesLooks, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Response:
+    """Read a user's looks, newest first."""
+    page = await handlers.looks(caller, user_id, cursor=cursor, limit=limit)
+    return Response(looks_page(page).model_dump_json(by_alias=True), media_type="application/json")
