@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class PostgresSettings(BaseModel):
@@ -104,6 +104,9 @@ def load(settings_class: type[AnySettings]) -> AnySettings:
     """
     try:
         return settings_class()
+    except SettingsError as error:
+        # it names the group, and not the value, which may be a secret
+        raise SystemExit(f"A setting that is a list or a mapping must be JSON: {error}") from None
     except ValidationError as error:
         lines = [
             f"  {_variable(part['loc'])}: {part['msg'][:1].lower()}{part['msg'][1:]}"

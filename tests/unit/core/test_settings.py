@@ -55,6 +55,18 @@ def test_what_is_missing_or_wrong_is_named_as_its_variable(monkeypatch: pytest.M
     assert "hunter2" not in message
 
 
+def test_what_should_be_json_and_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group is said, without a trace and without the value."""
+
+    class Lists(ServiceSettings):
+        s3: dict[str, list[str]]
+
+    monkeypatch.setenv("MIEN_S3", "hunter2")
+    with pytest.raises(SystemExit, match="s3") as raised:
+        load(Lists)
+    assert "hunter2" not in str(raised.value)
+
+
 def test_production_refuses_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody says that it is a test, no process starts with fault points switched on."""
     monkeypatch.setenv("MIEN_FAULTS", "/run/plan")
