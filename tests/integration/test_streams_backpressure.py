@@ -23,8 +23,8 @@ CONCURRENCY = 8
 JOBS = 120
 # longer than a member's session: who didn't heartbeat would be out of the group by then
 AWAY_SECONDS = 12.0
-# what a machine with other work may add to a second
-BUSY_MACHINE_SECONDS = 1.0
+# a pause that nobody bounded would have grown beyond this by the end of AWAY_SECONDS
+RECOVERY_SECONDS = 10.0
 DONE_ONCE = [JobStatus.CREATED, JobStatus.PROCESSING, JobStatus.COMPLETED]
 
 
@@ -98,30 +98,32 @@ async def assert_each_was_done_once(platform: Platform, jobs: list[Job]) -> None
 async def test_while_serving_is_full_nothing_new_is_begun(platform: Platform, serving: Serving) -> None:
     """For longer than a session: those in flight wait, the others stay on the topic, the member stays in its group.
 
-    Once serving takes requests again, all are done, and the first of them within a second.
+    It is asked again all the while, twice a second as a rule, so that its return is noticed; then all are done.
     """
     async with platform.running():
         await platform.ended(await platform.begin())
         group = await members(platform)
-        # slow at first, so that there are as many in flight as may be when it begins to refuse
-        serving.away, serving.delay_seconds = True, 2.0
-        jobs = [await platform.begin() for _ in range(JOBS)]
+        # there are as many in flight as may be when it begins to refuse
+        serving.away = serving.holds = True
+        jobs = [await platform.begin() for _ in range(CONCURRENCY)]
         await until(platform, JobStatus.PROCESSING, CONCURRENCY)
-        serving.delay_seconds = 0.0
+        serving.holds = False
+        jobs += [await platform.begin() for _ in range(JOBS - CONCURRENCY)]
         asked, began = len(serving.asked), time.monotonic()
         while time.monotonic() < began + AWAY_SECONDS:
             under_way = {"completed": 1, "processing": CONCURRENCY, "created": JOBS - CONCURRENCY}
             assert await statuses(platform) == under_way
             await asyncio.sleep(0.2)
+        probes, away = len(serving.asked) - asked, time.monotonic() - began
         # a probe each pause, and while the pauses were shorter
-        assert len(serving.asked) - asked <= AWAY_SECONDS / LONGEST_PAUSE_SECONDS + 4
+        assert AWAY_SECONDS / 2 <= probes <= away / LONGEST_PAUSE_SECONDS + 4
         serving.away = False
         back = time.monotonic()
         await until(platform, JobStatus.COMPLETED, 2)
         first = time.monotonic() - back
         await assert_each_was_done_once(platform, jobs)
         logger.info("first %.3f s after the recovery, %d jobs %.3f s", first, JOBS, time.monotonic() - back)
-        assert first < 1.0 + BUSY_MACHINE_SECONDS
+        assert first < RECOVERY_SECONDS
         assert await members(platform) == group
 
 

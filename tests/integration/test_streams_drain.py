@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.errors import Unavailable
 from mien_core.model.platform import Job, JobStatus
+from mien_local.ports import unused_port
 from mien_streams.handlers import analyse_face
 from tests.integration.test_streams_process import DEADLINE_SECONDS, Platform, Serving, serving_on_a_free_port
 
@@ -89,12 +89,6 @@ async def until_nothing_is_left(platform: Platform) -> None:
             await asyncio.sleep(0.1)
 
 
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-    return port
-
-
 async def deliveries(port: int) -> int:
     """How many messages a process was given so far, by its own count."""
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -116,7 +110,7 @@ async def test_a_stop_under_load_leaves_no_redelivery_behind(platform: Platform,
         await until_nothing_is_left(platform)
     before = await committed(platform)
     serving.delay_seconds = SERVING_SECONDS
-    port = a_free_port()
+    port = unused_port()
     async with contextlib.AsyncExitStack() as next_process:
         async with fed(platform) as jobs:
             async with platform.running() as process:

@@ -18,8 +18,10 @@ from aiokafka import AIOKafkaConsumer
 
 from mien_core import events
 from mien_core.adapters.kafka import KafkaEventPublisher
+from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.errors import Unavailable
 from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, mask_key, original_key
 from mien_core.model.platform import Job, JobKind, JobStatus, Upload
@@ -35,10 +37,14 @@ OWN_NAME = "mien-test"
 
 @dataclass
 class Serving:
-    """A model serving without a model: answers every photo alike, unless told otherwise."""
+    """A model serving without a model: answers every photo alike, unless told otherwise.
+
+    While it holds, requests wait in it: what a test finds under way then, stays under way until it looked.
+    """
 
     url: str = ""
     delay_seconds: float = 0.0
+    holds: bool = False
     away: bool = False
     problems: dict[str, tuple[int, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -51,6 +57,8 @@ class Serving:
         self.in_flight += 1
         try:
             await asyncio.sleep(self.delay_seconds)
+            while self.holds:  # noqa: ASYNC110 - a test switches it, as it does the others
+                await asyncio.sleep(0.01)
         finally:
             self.in_flight -= 1
         if self.away:
@@ -86,6 +94,7 @@ async def serving_on_a_free_port() -> AsyncIterator[Serving]:
     try:
         yield serving
     finally:
+        serving.holds = False
         await runner.cleanup()
 
 
@@ -183,6 +192,18 @@ class Platform:
                         return
                 await asyncio.sleep(0.02)
 
+    async def committed(self) -> None:
+        """Wait until all is committed that came: what isn't would come to the next test's process, poison included."""
+        for handler in (analyse_face, s3_notifications):
+            group = f"mien-{handler.NAME}"
+            async with KafkaLag(self.kafka, group, handler.TOPIC) as lag, asyncio.timeout(DEADLINE_SECONDS):
+                while True:
+                    # a broker's first group waits until the topic of offsets is there
+                    with contextlib.suppress(Unavailable):
+                        if not await lag.first_uncommitted():
+                            break
+                    await asyncio.sleep(0.1)
+
     async def put_on_topic(self, topic: str, value: bytes) -> None:
         """Write onto a topic past the outbox, as strangers do."""
         async with KafkaEventPublisher(self.kafka) as publisher:
@@ -236,13 +257,13 @@ async def _uploads_on(platform: Platform, fact: type[events.Fact], count: int) -
 
 async def test_twenty_jobs_survive_kill_9(platform: Platform, serving: Serving) -> None:
     """Killed while they run and started again, all of them are completed, with one result each."""
-    serving.delay_seconds = 1.0
+    serving.holds = True
     async with platform.running():
         jobs = [await platform.begin() for _ in range(20)]
         async with asyncio.timeout(DEADLINE_SECONDS):
             while serving.in_flight < 10:  # noqa: ASYNC110 - the process is another one
                 await asyncio.sleep(0.01)
-    serving.delay_seconds = 0.05
+    serving.holds = False
     async with platform.running():
         ended = await platform.ended(*jobs)
     assert [job.status for job in ended] == [JobStatus.COMPLETED] * 20
@@ -293,6 +314,7 @@ async def test_a_malformed_message_becomes_a_dead_letter_and_holds_up_nobody(pla
         [ended] = await platform.ended(job)
         assert ended.status is JobStatus.COMPLETED
         await platform.dead_letters(3)
+        await platform.committed()
     with psycopg.connect(platform.postgres_url) as connection:
         rows = connection.execute("SELECT handler, value, code FROM dead_letters ORDER BY handler, value").fetchall()
     assert [(handler, bytes(value)) for handler, value, _ in rows] == [
@@ -307,7 +329,9 @@ async def test_an_object_in_the_store_starts_its_analysis(platform: Platform, s3
     """The real store's notification is enough: nobody calls."""
     async with platform.running():
         upload = await platform.upload()
-        await S3ObjectStore(s3_server).put(original_key(upload.id), b"a photo", "image/jpeg")
+        store = S3ObjectStore(s3_server)
+        await store.put(original_key(upload.id), b"a photo", "image/jpeg")
+        await store.close()
         [ended] = await platform.ended(await platform.job_of(upload))
         assert ended.status is JobStatus.COMPLETED
 
@@ -341,13 +365,14 @@ async def test_a_database_that_drops_every_connection_costs_no_job(platform: Pla
 
 async def test_it_stops_politely(platform: Platform, serving: Serving) -> None:
     """SIGTERM: what runs is finished, the ready file goes, the exit status is 0."""
-    serving.delay_seconds = 0.5
+    serving.holds = True
     async with platform.running() as process:
         job = await platform.begin()
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not serving.in_flight:  # noqa: ASYNC110 - the process is another one
                 await asyncio.sleep(0.01)
         process.send_signal(signal.SIGTERM)
+        serving.holds = False
         assert await asyncio.to_thread(process.wait, DEADLINE_SECONDS) == 0
     [ended] = await platform.ended(job)
     assert ended.status is JobStatus.COMPLETED
