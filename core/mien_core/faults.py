@@ -115,7 +115,11 @@ class _Faults:
         if self._hits < fault.hit:
             return
         self._text = ""
-        self._file.replace(self._file.with_suffix(FIRED_SUFFIX))
+        try:
+            self._file.replace(self._file.with_suffix(FIRED_SUFFIX))
+        except FileNotFoundError:
+            # the plan was withdrawn since it was read
+            return
         print(f"fault: {fault}", file=sys.stderr, flush=True)  # noqa: T201 - the last words of a process
         if fault.action is Action.AWAY:
             raise Unavailable("database_unavailable", f"The fault point {point} says that the database is away.")

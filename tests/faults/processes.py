@@ -75,6 +75,10 @@ class Kept:
                 assert not self._keeping.done(), f"{self.name} can't be started"
                 await asyncio.sleep(0.02)
 
+    async def gone(self) -> None:
+        """Wait until it has ended without being told to."""
+        await until(lambda: bool(self.unexpected_ends), READY_SECONDS, f"{self.name} is gone")
+
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, and don't start it again."""
         self._wanted = False

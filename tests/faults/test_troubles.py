@@ -162,6 +162,7 @@ async def test_the_notification_and_the_call_at_once_begin_one_job(schedule: Sch
         await platform.call_api(40, calls=3)
 
 
+@pytest.mark.timeout(600)
 async def test_poison_is_a_dead_letter_soon_and_slows_nobody_down(
     schedule: Schedule, seed: int, pytestconfig: pytest.Config
 ) -> None:

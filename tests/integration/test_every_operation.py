@@ -79,7 +79,7 @@ def shown(answer: httpx.Response, call: Call) -> list[str]:
 
 
 @pytest.mark.parametrize(("method", "path"), WALKED)
-async def test_what_is_no_credential_opens_nothing(
+async def test_what_is_no_credential_opens_nothing(  # noqa: PLR0917 - fixtures and parameters, by name
     world: World, issuer: IssuerServer, key: SigningKey, other_key: SigningKey, method: str, path: str
 ) -> None:
     """None, an expired token, one for another audience, one without signature, one by another key: 401 each."""

@@ -116,7 +116,7 @@ def make_app(database: Database, store: MemoryObjectStore, issuer_url: str) -> F
     issuer = IssuerSettings(url=issuer_url, audiences=frozenset({AUDIENCE}), tenant_claim=TENANT_CLAIM)
     # nobody does the work here, and a slow machine must not look like a queue
     patient = Limits(open_jobs=10**6, outbox_seconds=1e6, database_seconds=1e6, requests=10**6, photos=10**6)
-    return create_app(open_handlers, [], patient, CredentialSettings(issuers=(issuer,)))
+    return create_app(open_handlers, [], patient, credentials=CredentialSettings(issuers=(issuer,)))
 
 
 @asynccontextmanager

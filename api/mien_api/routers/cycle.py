@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from mien_api.credentials import require_scope
 from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
 from mien_api.cycle_handlers import CycleHandlers, Shown
 from mien_api.cycle_schemas import (
@@ -32,10 +31,9 @@ from mien_api.cycle_schemas import (
 )
 from mien_api.days import Day
 from mien_api.etags import IfMatch, IfNoneMatch, is_current, versions_allowed
-from mien_api.routers.dependencies import AnyCaller, UsesHandlers
+from mien_api.routers.dependencies import CycleCaller, UsesHandlers
 from mien_api.schemas import UserId
 from mien_core.model.cycle import Days, JournalEntry
-from mien_core.model.platform import Caller
 from mien_core.model.texts import Label
 
 router = APIRouter(tags=["Glow Cycle"])
@@ -51,11 +49,6 @@ _REPLACED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PeriodBody, 
 _PRIVATE: Final = {"Cache-Control": "private, no-cache"}
 
 
-async def _cycle_caller(caller: AnyCaller) -> Caller:
-    require_scope(caller, "cycle")
-    return caller
-
-
 async def _cycle_handlers(handlers: UsesHandlers) -> CycleHandlers:
     return CycleHandlers(handlers.database)
 
@@ -66,7 +59,6 @@ async def _days(
     return Days(first, last)
 
 
-CycleCaller = Annotated[Caller, Depends(_cycle_caller)]
 UsesCycle = Annotated[CycleHandlers, Depends(_cycle_handlers)]
 OfDays = Annotated[Days, Depends(_days)]
 

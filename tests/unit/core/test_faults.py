@@ -69,6 +69,19 @@ def test_hits_count_from_the_plan_on(plan: Path) -> None:
         faults.reached(Point.JOB_ENDED)
 
 
+def test_a_plan_that_is_withdrawn_in_that_moment_does_nothing(plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has read it before it was taken away goes on; no process ends that was told to by nobody any more."""
+    plan.write_text(str(Fault(Point.BURIED, Action.AWAY)))
+    replace = Path.replace
+
+    def withdrawn(self: Path, target: Path) -> Path:
+        plan.unlink()
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", withdrawn)
+    faults.reached(Point.BURIED)
+
+
 def test_a_plan_is_known_before_its_point_is_reached(plan: Path) -> None:
     """Who does in one step what has points within takes two for a plan that concerns them, and for no other."""
     assert not faults.is_planned(Point.COMMITTING)

@@ -7,7 +7,7 @@ Revises: 0004
 from alembic import op
 
 revision = "0009"
-down_revision = "0004"
+down_revision = "0006"
 
 # Each list's index holds its order whole, so that a page is read from where the last one ended.
 UP = """
