@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from tests.operations import glam, platform, skin
+from tests.operations import cycle, glam, looks, platform, skin
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **glam.OPERATIONS,
+    **looks.OPERATIONS,
+    **cycle.OPERATIONS,
     **skin.OPERATIONS,
     **platform.OPERATIONS,
 }

@@ -13,6 +13,7 @@ from mien_api import keys
 from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings, IssuerSettings
 from mien_api.handlers import Handlers
+from mien_api.limits import Limiting, RateLimits
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
 from mien_core.ports import Database
@@ -116,7 +117,9 @@ def make_app(database: Database, store: MemoryObjectStore, issuer_url: str) -> F
     issuer = IssuerSettings(url=issuer_url, audiences=frozenset({AUDIENCE}), tenant_claim=TENANT_CLAIM)
     # nobody does the work here, and a slow machine must not look like a queue
     patient = Limits(open_jobs=10**6, outbox_seconds=1e6, database_seconds=1e6, requests=10**6, photos=10**6)
-    return create_app(open_handlers, [], patient, credentials=CredentialSettings(issuers=(issuer,)))
+    # and the walk comes by more often than anybody may
+    limiting = Limiting(RateLimits(caller=10**6, failures=10**6))
+    return create_app(open_handlers, [], patient, credentials=CredentialSettings(issuers=(issuer,)), limiting=limiting)
 
 
 @asynccontextmanager
