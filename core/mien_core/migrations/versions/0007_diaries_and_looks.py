@@ -1,12 +1,12 @@
 """Glow Cycle's journal, log of periods and skin diary, and GlamAI's saved looks.
 
-Revision ID: 0009
+Revision ID: 0007
 Revises: 0004
 """
 
 from alembic import op
 
-revision = "0009"
+revision = "0007"
 down_revision = "0006"
 
 # Each list's index holds its order whole, so that a page is read from where the last one ended.
