@@ -1,7 +1,7 @@
 """Glow Cycle's journal, log of periods and skin diary, and GlamAI's saved looks.
 
 Revision ID: 0007
-Revises: 0004
+Revises: 0006
 """
 
 from alembic import op
