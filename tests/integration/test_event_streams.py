@@ -66,6 +66,7 @@ class Api:
             "MIEN_S3__SECRET_ACCESS_KEY": "nothing",
             "MIEN_API__HOST": HOST,
             "MIEN_API__PORT": str(self.port),
+            "MIEN_API__LIMITS__CALLER": "1000000",
             "MIEN_TELEMETRY__LOG_LEVEL": "WARNING",
         }
         with self.log.open("ab") as log:

@@ -1,7 +1,7 @@
 """Limits that replicas share, and what tenants have called.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from alembic import op
