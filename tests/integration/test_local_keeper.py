@@ -20,6 +20,8 @@ from mien_local.restarts import Patience
 from mien_local.state import PartState, PlatformState
 
 IMPATIENT = Patience(limit=2, first_seconds=0.02, most_seconds=0.05, steady_seconds=3600.0)
+# for who may be found gone a moment before the one that it lives on
+PATIENT = Patience(limit=6, first_seconds=0.1, most_seconds=0.2, steady_seconds=3600.0)
 
 # Serves until it is killed; ends at once, saying why, where `broken` exists.
 SERVER = """
@@ -67,10 +69,12 @@ class Lodger(Part):
 
 
 @contextmanager
-def watched(stage: Stage, *members: Member, heard: list[PartState] | None = None) -> Iterator[list[MienError]]:
+def watched(
+    stage: Stage, *members: Member, heard: list[PartState] | None = None, patience: Patience = IMPATIENT
+) -> Iterator[list[MienError]]:
     """A platform that is ready and being watched; the value holds what watch() raised."""
     told = (heard if heard is not None else []).append
-    platform = Platform(stage.home, Plan(members, {}, {}), stage.cancelled, told, IMPATIENT)
+    platform = Platform(stage.home, Plan(members, {}, {}), stage.cancelled, told, patience)
     raised: list[MienError] = []
 
     def watch() -> None:
@@ -108,7 +112,7 @@ def state(stage: Stage, name: str) -> PartState:
     return next(part for part in platform.parts if part.name == name)
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     ticks = threading.Event()
     for _ in range(int(seconds / 0.02)):
         if condition():
@@ -124,6 +128,8 @@ def test_a_killed_part_comes_back_and_the_state_tells(stage: Stage) -> None:
         untouched = identity(stage, "b")
         killed = kill(stage, "a")
         wait_for(lambda: state(stage, "a").restarts == 1, "a is back")
+        # they are told after it was written
+        wait_for(lambda: [each.phase for each in heard if each.name == "a"][-1] == "ready", "everybody has heard")
         now = state(stage, "a")
         assert now.phase == "ready"
         assert "SIGKILL" in now.last_exit
@@ -172,9 +178,9 @@ def test_without_an_essential_part_there_is_no_platform(stage: Stage) -> None:
 def test_who_lives_on_another_part_is_put_there_again(stage: Stage) -> None:
     """After its host's restart, and only then; a host that is given up takes it with it."""
     host = server(stage, "host")
-    with watched(stage, Member(host), Member(Lodger(stage, host), frozenset({"host"}))):
+    with watched(stage, Member(host), Member(Lodger(stage, host), frozenset({"host"})), patience=PATIENT):
         kill(stage, "host")
-        wait_for(lambda: state(stage, "lodger").restarts == 1, "the lodger is there again")
+        wait_for(lambda: state(stage, "lodger").restarts > 0, "the lodger is there again")
         assert state(stage, "lodger").phase == "ready"
         broken(stage, "host").touch()
         kill(stage, "host")
@@ -192,7 +198,8 @@ def test_stopping_does_not_wait_for_a_restart(stage: Stage) -> None:
         toucher.join()
         kill(stage, "slow")
         wait_for(lambda: state(stage, "slow").phase == "restarting" and not ready.exists(), "it starts again")
-        wait_for(slow.is_alive, "its process runs again")
+        # a process is noted a moment after it was started
+        wait_for((stage.home.run / "slow.json").exists, "its process runs again")
         again = identity(stage, "slow")
     assert not again.is_alive()
     assert not (stage.home.run / "slow.json").exists()
