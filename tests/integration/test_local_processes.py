@@ -29,10 +29,11 @@ from mien_local.state import PartState, PlatformState
 PARENT = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
-print(child.pid, flush=True)
 {then}
+print(child.pid, flush=True)
 time.sleep(600)
 """
+DEADLINE_SECONDS = 60.0
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 
@@ -53,11 +54,11 @@ def server(stage: Stage) -> Iterator[Server]:
 def start_parent(server: Server, then: str = "") -> int:
     """Start the parent; the value is its child's number."""
     server.start([sys.executable, "-c", PARENT.format(then=then)])
-    server.wait(lambda: server.log.read_text().strip().isdigit(), 20)
+    server.wait(lambda: server.log.read_text().strip().isdigit(), DEADLINE_SECONDS)
     return int(server.log.read_text())
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -134,7 +135,7 @@ def test_a_process_that_ends_early_shows_the_end_of_its_log(server: Server) -> N
     """Whoever reads the error needn't look for the file; the file's name stands there, too."""
     server.start([sys.executable, "-c", "print('the disk is full'); raise SystemExit(3)"])
     with pytest.raises(Unavailable) as raised:
-        server.wait(lambda: False, 20)
+        server.wait(lambda: False, DEADLINE_SECONDS)
     assert raised.value.code == "part_failed"
     assert "exit status 3" in raised.value.detail
     assert "the disk is full" in raised.value.detail
@@ -153,7 +154,7 @@ def test_the_log_of_the_run_before_is_kept(server: Server) -> None:
     """A restart doesn't wipe out why it was needed."""
     for word in ("first", "second"):
         server.start([sys.executable, "-c", f"print('{word}')"])
-        server.finish(20)
+        server.finish(DEADLINE_SECONDS)
     assert server.log.read_text() == "second\n"
     assert server.log.with_suffix(".previous.log").read_text() == "first\n"
 
@@ -172,12 +173,17 @@ def test_a_task_gives_its_last_line(stage: Stage) -> None:
 # ---- the platform as a whole, made of small parts
 
 
-def web(stage: Stage, name: str) -> Service:
-    """A real server that takes half a second to start."""
+def web(stage: Stage, name: str, beside: str = "") -> Service:
+    """A real server, which serves only once the one beside it has been started as well."""
     port = stage.home.port(name)
     code = textwrap.dedent(f"""
-        import http.server, time
-        time.sleep(0.5)
+        import http.server, pathlib, time
+        run = pathlib.Path({str(stage.home.run)!r})
+        (run / "{name}.begun").touch()
+        deadline = time.monotonic() + {DEADLINE_SECONDS}
+        while not (run / "{beside or name}.begun").exists():
+            assert time.monotonic() < deadline, "nobody starts the other one"
+            time.sleep(0.02)
         http.server.test(http.server.SimpleHTTPRequestHandler, port={port}, bind="{HOST}")
     """)
     return Service(stage, name, ["-c", code], {}, f"http://{HOST}:{port}/")
@@ -191,7 +197,8 @@ def platform_of(stage: Stage, members: dict[Part, set[str]], heard: list[PartSta
 def test_parts_start_as_soon_as_what_they_need_is_ready(stage: Stage) -> None:
     """Who needs nobody starts at once, side by side; who needs them starts after both."""
     heard: list[PartState] = []
-    platform = platform_of(stage, {web(stage, "c"): {"a", "b"}, web(stage, "a"): set(), web(stage, "b"): set()}, heard)
+    first, second, last = web(stage, "a", "b"), web(stage, "b", "a"), web(stage, "c")
+    platform = platform_of(stage, {last: {"a", "b"}, first: set(), second: set()}, heard)
     try:
         platform.start()
     finally:
@@ -243,7 +250,8 @@ def test_giving_up_while_it_starts_leaves_nothing(stage: Stage) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable, match="cancelled"):
         platform.start()
-    assert time.monotonic() - began < 15
+    # it would be given up by itself after two minutes
+    assert time.monotonic() - began < DEADLINE_SECONDS
     assert [path.name for path in stage.home.run.glob("*.json")] == ["platform.json"]
 
 
