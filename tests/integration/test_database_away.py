@@ -1,6 +1,7 @@
 """A database that goes away and comes back."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ async def test_a_leader_notices_that_its_right_is_gone(server: Postgres) -> None
 async def test_who_is_stopped_holds_nobody_up(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a frozen process has locked, and its leadership, are others' after a while; it is told when it wakes."""
     monkeypatch.setattr(adapter, "STOPPED_SECONDS", 1)
-    async with PostgresDatabase(PostgresSettings(url=server.url)) as database, asyncio.timeout(30):
+    async with PostgresDatabase(PostgresSettings(url=server.url)) as database, asyncio.timeout(60):
         with pytest.raises(Unavailable, match="database_unavailable"):
             async with database.transaction() as stopped:
                 assert await stopped.inbox.add("handler", "event")
@@ -74,8 +75,11 @@ async def test_who_is_stopped_holds_nobody_up(server: Postgres, monkeypatch: pyt
 
 
 async def _can_lead(database: PostgresDatabase) -> bool:
-    async with database.leadership("relay") as successor:
-        return successor is not None
+    # a machine that stands still for a second is a successor that was stopped, too
+    with contextlib.suppress(Unavailable):
+        async with database.leadership("relay") as successor:
+            return successor is not None
+    return False
 
 
 async def test_signals_work_again_after_a_restart(server: Postgres) -> None:
@@ -90,16 +94,16 @@ async def test_signals_work_again_after_a_restart(server: Postgres) -> None:
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
         await _eventually_checks(database)
-        assert await subscription.wait(10), "the reconnection wakes everybody, because signals may have been lost"
-        assert (await ear.wait(10)).missed
+        assert await subscription.wait(60), "the reconnection wakes everybody, because signals may have been lost"
+        assert (await ear.wait(60)).missed
         async with database.transaction() as transaction:
             await transaction.outbox.add(record())
-        assert await subscription.wait(10)
-        assert (await ear.wait(10)).topics
+        assert await subscription.wait(60)
+        assert (await ear.wait(60)).topics
 
 
 async def _eventually_checks(database: PostgresDatabase) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await database.check()
