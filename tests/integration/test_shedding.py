@@ -86,7 +86,10 @@ def open_jobs(platform: Platform) -> int:
 async def test_the_backlog_stops_growing_at_the_bound_and_the_ingress_opens_again(
     platform: Platform, ingress: Ingress
 ) -> None:
-    """Without workers exactly so many jobs are taken as may be open, however often clients ask; with workers, more."""
+    """Without workers no more jobs are taken than may be open, however often clients ask; with workers, more.
+
+    What is begun while it is counted what waits may be missing in that count, so there may be as many too many.
+    """
     answers: Counter[int] = Counter()
 
     async def insist() -> None:
@@ -96,10 +99,10 @@ async def test_the_backlog_stops_growing_at_the_bound_and_the_ingress_opens_agai
     async with asyncio.timeout(DEADLINE_SECONDS):
         while open_jobs(platform) < OPEN_JOBS:
             await asyncio.gather(*(insist() for _ in range(CLIENTS)))
-    answers.clear()
-    await asyncio.gather(*(insist() for _ in range(CLIENTS)))
-    assert answers == {503: TRIES * CLIENTS}
-    assert open_jobs(platform) == OPEN_JOBS
+        while answers != {503: TRIES * CLIENTS}:
+            answers.clear()
+            await asyncio.gather(*(insist() for _ in range(CLIENTS)))
+    assert OPEN_JOBS <= open_jobs(platform) < OPEN_JOBS + CLIENTS
     async with platform.running():
         began = time.monotonic()
         async with asyncio.timeout(DEADLINE_SECONDS):
