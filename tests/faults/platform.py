@@ -23,6 +23,7 @@ from uuid import UUID
 import aiohttp
 import boto3
 import psycopg
+from aiokafka.errors import KafkaError
 
 from mien_api import keys
 from mien_core.adapters.kafka import KafkaEventPublisher
@@ -49,12 +50,13 @@ Request = contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]
 TENANT = "acme"
 STREAMS = ("-m", "mien_streams")
 # who waits for longer than this waits for nothing any more
-SETTLED_SECONDS = 90.0
+SETTLED_SECONDS = 150.0
 # nothing is on its way and nobody works: what has not ended by now never will
 STUCK_SECONDS = 3.0
 # four times as long as offsets wait for their commit
 STANDSTILL_SECONDS = 1.0
-INSIST_SECONDS = 60.0
+LOOK_SECONDS = 0.1
+INSIST_SECONDS = 90.0
 CALLERS = 8
 PHOTO = b"not really a photo"
 
@@ -237,8 +239,14 @@ class Platform:
             await asyncio.sleep(0.1)
 
     async def _secret(self) -> str:
-        if self._api_key is None:
-            _, self._api_key = await keys.create(self.database, TENANT, "faults", frozenset({"*"}))
+        deadline = time.monotonic() + INSIST_SECONDS
+        while self._api_key is None:
+            try:
+                _, self._api_key = await keys.create(self.database, TENANT, "faults", frozenset({"*"}))
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
         return self._api_key
 
     async def put_on_topic(self, topic: str, value: bytes) -> None:
@@ -267,16 +275,21 @@ class Platform:
         Also returns once nothing moves any more although jobs are open; the audit names them.
         """
         deadline = time.monotonic() + seconds
-        stuck_since: float | None = None
+        stuck, looks = -1, 0
         while time.monotonic() < deadline:
             open_jobs, records, uncommitted = await self._open()
             if records or uncommitted:
-                stuck_since = None
+                stuck = -1
+            elif open_jobs == 0:
+                return
+            elif open_jobs != stuck:
+                stuck, looks = open_jobs, 0
             else:
-                stuck_since = stuck_since or time.monotonic()
-                if open_jobs == 0 or time.monotonic() > stuck_since + STUCK_SECONDS:
+                # looks, not seconds, of which this process may itself have slept through some
+                looks += 1
+                if looks > STUCK_SECONDS / LOOK_SECONDS:
                     return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LOOK_SECONDS)
         raise AssertionError(f"not settled after {seconds:g} s:\n{self.logs()}")
 
     async def only_held(self, open_jobs: int, *, committed: bool) -> None:
@@ -286,19 +299,18 @@ class Platform:
             open_jobs: that can't end.
             committed: whether all offsets are; otherwise as far as they go, which is where they stay for a second.
         """
-        before, since = await self._open(), time.monotonic()
+        before, looks = await self._open(), 0
         async with asyncio.timeout(SETTLED_SECONDS):
             while True:
                 now = await self._open()
-                if now != before:
-                    before, since = now, time.monotonic()
+                before, looks = now, looks + 1 if now == before else 0
                 jobs, records, uncommitted = now
                 if jobs <= open_jobs and not records:
                     if not uncommitted:
                         return
-                    if not committed and time.monotonic() > since + STANDSTILL_SECONDS:
+                    if not committed and looks > STANDSTILL_SECONDS / LOOK_SECONDS:
                         return
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def findings(self) -> Findings:
         """Audit everything that was done so far."""
@@ -315,7 +327,20 @@ class Platform:
         return "\n".join(f"{process.name}:\n{tail(process.log)}" for process in self.processes.values())
 
     async def _open(self) -> tuple[int, int, int]:
-        """How many jobs have not ended, records wait in the outbox, and messages are not committed."""
+        """How many jobs have not ended, records wait in the outbox, and messages are not committed.
+
+        A server that came back a moment ago may not be able to tell yet, and is asked again.
+        """
+        deadline = time.monotonic() + INSIST_SECONDS
+        while True:
+            try:
+                return await self._open_now()
+            except (psycopg.OperationalError, KafkaError):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _open_now(self) -> tuple[int, int, int]:
         async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
             row = await (await connection.execute(WAITING)).fetchone()
         assert row is not None

@@ -3,11 +3,13 @@
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.platform import Platform
 
+# A machine that stands still for seconds adds them to a recovery. What the product takes, it takes each time.
+TRIES = 3
 HEADINGS = ("fault", "jobs", "lost", "doubled", "recovery", "")
 
 
@@ -68,6 +70,27 @@ class Schedule:
         news = [line for line in str(findings).splitlines() if line not in self.known] if findings else []
         self.known |= set(news)
         assert not news, "\n".join(news) + "\n" + platform.logs()
+
+
+def named(fault: str, turn: int) -> str:
+    """A fault's name, the how many-th time it is done (from 0)."""
+    return f"{fault}, time {turn + 1}" if turn else fault
+
+
+async def within(seconds: float, fault: Callable[[int], Awaitable[Row]]) -> None:
+    """Do a fault, and again until the recovery from it takes less than so many seconds, but not for ever.
+
+    Raises:
+        AssertionError: it took longer each time.
+    """
+    taken: list[float] = []
+    while len(taken) < TRIES:
+        row = await fault(len(taken))
+        assert row.recovery is not None
+        if row.recovery < seconds:
+            return
+        taken.append(row.recovery)
+    raise AssertionError(f"recoveries took {', '.join(f'{one:.1f} s' for one in taken)}, never less than {seconds:g} s")
 
 
 def table(rows: list[Row]) -> list[str]:

