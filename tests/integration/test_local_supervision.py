@@ -18,9 +18,10 @@ from tests.e2e.conftest import Platform, mien, running_platform
 pytestmark = pytest.mark.timeout(600)
 
 UPLOADS = 3
-# from kill -9 to a healthy platform; Ray's own start and that of its applications take what they take
-BUDGET_SECONDS = 15.0
-RAY_BUDGET_SECONDS = 120.0
+# From kill -9 to an analysis of a new photo. A worker's is a promise; what a server, an api or Ray with its
+# applications takes to start is up to the machine.
+WORKER_SECONDS = 15.0
+START_SECONDS = 120.0
 _ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -50,6 +51,14 @@ def seconds_until(condition: Callable[[], bool], limit: float, what: str) -> flo
     return time.monotonic() - began
 
 
+def is_zombie(process: psutil.Process) -> bool:
+    """Whether it has ended and only waits for its parent to look at it."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def statuses(platform: Platform, upload_ids: list[str]) -> list[str]:
     rows = platform.query("SELECT status FROM jobs WHERE upload_id = ANY(%s::uuid[])", upload_ids)
     return [row[0] for row in rows]
@@ -57,7 +66,7 @@ def statuses(platform: Platform, upload_ids: list[str]) -> list[str]:
 
 def insist(ask: Callable[[], httpx.Response]) -> httpx.Response:
     """As a client that tries again while a part is away."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             answer = ask()
@@ -87,8 +96,13 @@ def test_a_killed_part_comes_back_and_every_job_ends(
     killed_at = time.monotonic()
     psutil.Process(killed.pid).kill()
 
-    limit = RAY_BUDGET_SECONDS if name == "ray" else BUDGET_SECONDS
-    seconds_until(lambda: not is_healthy(platform.home), 10, f"the supervisor notices that {name} is gone")
+    limit = WORKER_SECONDS if name == "streams" else START_SECONDS
+
+    def noticed() -> bool:
+        # whoever looks seldom may find it back already
+        return not is_healthy(platform.home) or parts(platform.home)[name].restarts > restarts
+
+    seconds_until(noticed, 60, f"the supervisor notices that {name} is gone")
     seconds_until(lambda: is_healthy(platform.home), limit, f"{name} is back and the platform healthy")
     recovered = time.monotonic() - killed_at
     # through all parts once more: announced, stored, noticed, analysed
@@ -98,7 +112,8 @@ def test_a_killed_part_comes_back_and_every_job_ends(
     assert usable < limit
     seconds_until(
         lambda: len(found := statuses(platform, upload_ids)) == UPLOADS and set(found) <= _ENDED,
-        60,
+        # the last attempts come after a minute
+        150,
         f"all jobs from before the kill of {name} ended",
     )
     ended = time.monotonic() - killed_at
@@ -122,10 +137,10 @@ def test_a_notification_is_not_lost_with_the_broker(platform: Platform) -> None:
     kafka = Identity.read(platform.home / "run" / "kafka.json")
     assert kafka is not None
     psutil.Process(kafka.pid).kill()
-    seconds_until(lambda: parts(platform.home)["kafka"].restarts > before, 30, "Kafka is back")
-    seconds_until(lambda: is_healthy(platform.home), 30, "healthy again")
+    seconds_until(lambda: parts(platform.home)["kafka"].restarts > before, 120, "Kafka is back")
+    seconds_until(lambda: is_healthy(platform.home), 120, "healthy again")
     upload_id = platform.upload(faces.jpeg_bytes(faces.astronaut()))
-    seconds_until(lambda: statuses(platform, [upload_id]) == ["completed"], 60, "the notification started a job")
+    seconds_until(lambda: statuses(platform, [upload_id]) == ["completed"], 150, "the notification started a job")
 
 
 def doctor(platform: Platform) -> tuple[int, dict[str, dict[str, str]]]:
@@ -183,10 +198,10 @@ def test_after_kill_9_of_the_supervisor_the_next_start_ends_its_orphans(platform
     assert state is not None
     records = [Identity.read(path) for path in (platform.home / "run").glob("*.json") if path.stem != "platform"]
     before = [record for record in records if record is not None]
-    orphans = {process.pid: process.create_time() for record in before for process in family(record)}
+    orphans = {process.pid: process for record in before for process in family(record)}
     assert {record.name for record in before} >= {"postgres", "kafka", "s3", "ray", "api", "streams"}
     psutil.Process(state.supervisor.pid).kill()
-    seconds_until(lambda: not state.supervisor.is_alive(), 10, "the supervisor is gone")
+    seconds_until(lambda: not state.supervisor.is_alive(), 60, "the supervisor is gone")
     assert all(record.is_alive() for record in before)
 
     status = mien("status", home=platform.home)
@@ -197,8 +212,8 @@ def test_after_kill_9_of_the_supervisor_the_next_start_ends_its_orphans(platform
 
     up = mien("up", home=platform.home)
     assert up.returncode == 0, up.stdout + up.stderr
-    alive = {process.pid: process.create_time() for process in psutil.process_iter()}
-    assert not [pid for pid, created in orphans.items() if alive.get(pid) == created]
+    # a number that somebody else has by now doesn't count
+    assert not [process for process in orphans.values() if process.is_running() and not is_zombie(process)]
     postgres = (platform.home / "logs" / "postgres.previous.log").read_text()
     assert "database system is shut down" in postgres, "it was not ended in good order"
     assert platform.query("SELECT count(*) FROM jobs") == count
