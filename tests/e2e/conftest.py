@@ -51,8 +51,11 @@ class Platform:
 
     def analyse(self, photo: bytes, content_type: str = "image/jpeg") -> httpx.Response:
         """Do all that a frontend does for one photo."""
-        upload_id = self.upload(photo, content_type)
-        return self.client.post("/analyze", json={"uploadId": upload_id}, headers={"Prefer": "wait=60"})
+        return self.ask(self.upload(photo, content_type))
+
+    def ask(self, upload_id: str) -> httpx.Response:
+        """Ask for an upload's analysis, and wait for it."""
+        return self.client.post("/analyze", json={"uploadId": upload_id}, headers={"Prefer": "wait=60"}, timeout=90)
 
     def s3(self) -> "S3Client":
         """A client of the platform's object store."""

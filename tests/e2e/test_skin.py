@@ -81,7 +81,7 @@ def test_the_stores_notification_starts_nothing(platform: Platform) -> None:
         committed, written = platform.offsets("mien-s3-notifications", "mien.s3-notifications")
         return committed == written
 
-    wait_until(all_acknowledged, 20, "every notification is dealt with")
+    wait_until(all_acknowledged, 60, "every notification is dealt with")
     assert platform.query("SELECT count(*) FROM jobs WHERE upload_id = %s", upload_id) == [(1,)]
     assert {"photo", "annotated.png"} <= objects(platform, upload_id)
     assert "original" not in objects(platform, upload_id)
@@ -130,7 +130,7 @@ def test_who_does_not_wait_asks_later(platform: Platform) -> None:
     early = send(platform.client, faces.jpeg_bytes(own(5)), prefer="wait=0")
     assert early.status_code == 202
     location = f"{PATH}/{early.json()['analysis_id']}"
-    wait_until(lambda: platform.client.get(location).status_code == 200, 30, "the analysis is there")
+    wait_until(lambda: platform.client.get(location).status_code == 200, 90, "the analysis is there")
     assert platform.client.get(early.headers["Location"]).json()["status"] == "completed"
 
 
