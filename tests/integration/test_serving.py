@@ -23,7 +23,9 @@ from mien_serving.face.model_files import installed_model_files
 from tests.faces import astronaut, jpeg_bytes, no_face
 from tests.parts import run, stage
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
+
+DEADLINE_SECONDS = 240.0
 
 
 class Platform:
@@ -223,8 +225,8 @@ async def more(answered: Sequence[object], count: int) -> None:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a condition that nothing announces, a minute at most."""
-    async with asyncio.timeout(60):
+    """Wait for a condition that nothing announces, some minutes at most."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not await condition():  # noqa: ASYNC110 - what is waited for happens in another process
             await asyncio.sleep(0.05)
 
