@@ -13,14 +13,14 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from prometheus_client import Counter, Gauge
 
 from mien_core.errors import Unavailable
-from mien_core.quotas import Lease, Quotas, Unused
+from mien_core.quotas import Lease, Quotas, Unused, Wanted
 from mien_core.rules.quotas import slice_of
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,10 @@ class Limiter:
         self._clock = clock
         self._away = False
         self._slices: dict[Key, Slice] = {}
-        self._leasing: dict[Key, asyncio.Task[None]] = {}
+        # who waits for the next statement, and who for the one under way
+        self._wanted: dict[Key, tuple[Quota, asyncio.Future[None]]] = {}
+        self._under_way: dict[Key, tuple[Quota, asyncio.Future[None]]] = {}
+        self._leasing: asyncio.Task[None] | None = None
 
     async def take(self, quota: Quota, *key: str) -> Standing:
         """Admit one request of the key.
@@ -141,10 +144,12 @@ class Limiter:
         try:
             yield
         finally:
-            tasks = {keeping, *self._leasing.values()}
+            tasks = {keeping, self._leasing} if self._leasing is not None else {keeping}
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            for _, leased in (*self._under_way.values(), *self._wanted.values()):
+                leased.cancel()
             with contextlib.suppress(Unavailable, TimeoutError):
                 await self._give_back(idle_since=self._clock())
 
@@ -167,30 +172,45 @@ class Limiter:
         part.window, part.left, part.unleased = None, max(0, quota.limit - part.spent), 0
         part.shut_until = part.ends_at
 
-    def _lease(self, quotas: Quotas, quota: Quota, place: Key) -> asyncio.Task[None]:
-        """Begin to lease a slice, unless that has begun: those who come meanwhile share it."""
-        leasing = self._leasing.get(place)
-        if leasing is None:
-            leasing = asyncio.create_task(self._leased(quotas, quota, place), name="limits-lease")
-            self._leasing[place] = leasing
-            leasing.add_done_callback(lambda _: self._leasing.pop(place))
-        return leasing
+    def _lease(self, quotas: Quotas, quota: Quota, place: Key) -> asyncio.Future[None]:
+        """Have a slice leased: with the next statement, together with all that others want by then."""
+        known = self._under_way.get(place) or self._wanted.get(place)
+        if known is not None:
+            return known[1]
+        leased = asyncio.get_running_loop().create_future()
+        self._wanted[place] = quota, leased
+        if self._leasing is None:
+            self._leasing = asyncio.create_task(self._lease_all(quotas), name="limits-lease")
+        return leased
 
-    async def _leased(self, quotas: Quotas, quota: Quota, place: Key) -> None:
-        # by its beginning, so that a slow answer makes the slice end earlier than its window and never later
+    async def _lease_all(self, quotas: Quotas) -> None:
+        while self._wanted:
+            self._under_way, self._wanted = self._wanted, {}
+            await self._lease_at_once(quotas, {place: quota for place, (quota, _) in self._under_way.items()})
+            for _, leased in self._under_way.values():
+                leased.set_result(None)
+            self._under_way = {}
+        self._leasing = None
+
+    async def _lease_at_once(self, quotas: Quotas, places: Mapping[Key, Quota]) -> None:
+        # by its beginning, so that a slow answer makes the slices end earlier than their windows and never later
         asked_at = self._clock()
+        wanted = [
+            Wanted(_digest(place), quota.limit, quota.window_seconds, slice_of(quota.limit))
+            for place, quota in places.items()
+        ]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                lease = await quotas.lease(_digest(place), quota.limit, quota.window_seconds, slice_of(quota.limit))
+                leases = await quotas.lease(wanted)
+            for place, lease in zip(places, leases, strict=True):
+                LEASES.labels("granted" if lease.granted else "empty").inc()
+                self._add(place, lease, asked_at)
         except (Unavailable, TimeoutError) as error:
             self._count_alone_from_now_on(error)
         except Exception:
             # a limit that is too generous does less harm than an API that answers nobody
             logger.exception("A bug in leasing from the store of limits")
             self._count_alone_from_now_on(None)
-        else:
-            LEASES.labels("granted" if lease.granted else "empty").inc()
-            self._add(place, lease, asked_at)
 
     def _count_alone_from_now_on(self, error: Exception | None) -> None:
         LEASES.labels("failed").inc()

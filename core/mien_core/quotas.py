@@ -10,6 +10,16 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """So many requests are asked for of the key's window, which has limit of them and lasts for window_seconds."""
+
+    key: str
+    limit: int
+    window_seconds: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A slice of a window's allowance.
 
@@ -35,10 +45,11 @@ class Unused:
 class Quotas(Protocol):
     """Allowances by key. Every method raises Unavailable (quotas_unavailable) when the store can't be reached."""
 
-    async def lease(self, key: str, limit: int, window_seconds: float, wanted: int) -> Lease:
-        """Take up to wanted requests of the key's window, as rules.quotas.granted has it; atomically.
+    async def lease(self, wanted: Sequence[Wanted]) -> list[Lease]:
+        """Take what rules.quotas.granted says of what is wanted, atomically for each key; answer in the same order.
 
-        A window begins with its first lease and lasts for window_seconds; then the next lease begins another one.
+        Many at once, since a busy process would queue for its store otherwise; each key comes once among them. A
+        window begins with its first lease; when its time is over, the next lease begins another one.
         """
 
     async def give_back(self, unused: Sequence[Unused]) -> None:

@@ -13,7 +13,7 @@ from mien_api import slices
 from mien_api.slices import Limiter, Quota
 from mien_core.adapters.memory.quotas import MemoryQuotas
 from mien_core.errors import Unavailable
-from mien_core.quotas import Lease, Unused
+from mien_core.quotas import Lease, Unused, Wanted
 
 QUOTA = Quota("test", 20, 60.0)
 DEADLINE_SECONDS = 30.0
@@ -38,13 +38,13 @@ class Store(MemoryQuotas):
         self.trouble: Exception | None = None
         self.gate: asyncio.Event | None = None
 
-    async def lease(self, key: str, limit: int, window_seconds: float, wanted: int) -> Lease:
+    async def lease(self, wanted: Sequence[Wanted]) -> list[Lease]:
         self.leases += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.trouble is not None:
             raise self.trouble
-        return await super().lease(key, limit, window_seconds, wanted)
+        return await super().lease(wanted)
 
     async def give_back(self, unused: Sequence[Unused]) -> None:
         if self.trouble is not None:
@@ -168,6 +168,17 @@ async def test_whoever_comes_at_the_same_time_shares_a_lease(store: Store, clock
     results = await asyncio.gather(*(limiter.take(QUOTA, "anna") for _ in range(25)), return_exceptions=True)
     assert sum(not isinstance(result, Exception) for result in results) == 20
     assert store.leases < 20
+
+
+async def test_callers_who_come_at_the_same_time_share_a_statement(store: Store, clock: Clock) -> None:
+    """What is wanted while a statement is under way goes into the next one, whosever it is."""
+    store.gate = asyncio.Event()
+    limiter = Limiter(store, clock)
+    coming = [asyncio.create_task(limiter.take(QUOTA, str(number))) for number in range(30)]
+    await settled()
+    store.gate.set()
+    assert {standing.remaining for standing in await asyncio.gather(*coming)} == {19}
+    assert store.leases <= 2
 
 
 async def test_whoever_waits_may_leave_without_harm(store: Store, clock: Clock) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mien_core.quotas import Lease, Unused
+from mien_core.quotas import Lease, Unused, Wanted
 from mien_core.rules.quotas import granted
 
 
@@ -27,16 +27,9 @@ class MemoryQuotas:
         self._windows: dict[str, _Window] = {}
         self._begun = 0
 
-    async def lease(self, key: str, limit: int, window_seconds: float, wanted: int) -> Lease:
+    async def lease(self, wanted: Sequence[Wanted]) -> list[Lease]:
         """See Quotas."""
-        now = self._clock()
-        window = self._windows.get(key)
-        if window is None or window.ends_at <= now:
-            self._begun += 1
-            window = self._windows[key] = _Window(str(self._begun), now + window_seconds)
-        given = granted(limit, window.used, wanted)
-        window.used += given
-        return Lease(given, max(0, limit - window.used), window.name, window.ends_at - now)
+        return [self._lease(one, self._clock()) for one in wanted]
 
     async def give_back(self, unused: Sequence[Unused]) -> None:
         """See Quotas."""
@@ -52,3 +45,12 @@ class MemoryQuotas:
 
     async def check(self) -> None:
         """See Quotas."""
+
+    def _lease(self, wanted: Wanted, now: float) -> Lease:
+        window = self._windows.get(wanted.key)
+        if window is None or window.ends_at <= now:
+            self._begun += 1
+            window = self._windows[wanted.key] = _Window(str(self._begun), now + wanted.window_seconds)
+        given = granted(wanted.limit, window.used, wanted.count)
+        window.used += given
+        return Lease(given, max(0, wanted.limit - window.used), window.name, window.ends_at - now)

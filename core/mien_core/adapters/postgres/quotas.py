@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mien_core.adapters.postgres.translation import translated
 from mien_core.errors import Unavailable
-from mien_core.quotas import Lease, Unused
+from mien_core.quotas import Lease, Unused, Wanted
 from mien_core.rules.quotas import LAST_PART
 from mien_core.settings import PostgresSettings
 
@@ -21,23 +21,26 @@ CONNECTIONS = 2
 # whoever waits for longer counts alone meanwhile
 POOL_TIMEOUT_SECONDS = 1.0
 
-# rules.quotas.granted in SQL: %(wanted)s of what is left of a window, of which so many are {used}
-_GRANTED = f"greatest(0, least(%(wanted)s, ceil((%(limit)s - {{used}}) / {LAST_PART}.0)))::integer"
+# rules.quotas.granted in SQL, of a window of which so many are {used}
+_GRANTED = f"greatest(0, least(excluded.wanted, ceil((excluded.allowance - {{used}}) / {LAST_PART}.0)))::integer"
 # Compared with the time before the wait for the row's lock. If somebody began a window meanwhile, it is that one.
 _LIVE = "held.ends_at > excluded.began_at"
+# In the order of keys: those who lock several rows do so in one order, and don't wait for each other in a circle.
 _LEASE = f"""
-    INSERT INTO rate_limits AS held (key, began_at, ends_at, used, granted)
-    SELECT %(key)s, began_at, began_at + make_interval(secs => %(window)s), {_GRANTED.format(used=0)},
-        {_GRANTED.format(used=0)}
-    FROM (SELECT clock_timestamp() AS began_at) AS now
+    INSERT INTO rate_limits AS held (key, began_at, ends_at, allowance, wanted, used, granted)
+    SELECT key, now, now + make_interval(secs => seconds), allowance, wanted, least(wanted, fresh), least(wanted, fresh)
+    FROM unnest(%s::text[], %s::integer[], %s::float8[], %s::integer[]) AS asked (key, allowance, seconds, wanted),
+        ceil(allowance / {LAST_PART}.0) AS fresh, clock_timestamp() AS now
+    ORDER BY key
     ON CONFLICT (key) DO UPDATE SET
         began_at = CASE WHEN {_LIVE} THEN held.began_at ELSE excluded.began_at END,
         ends_at = CASE WHEN {_LIVE} THEN held.ends_at ELSE excluded.ends_at END,
+        allowance = excluded.allowance,
+        wanted = excluded.wanted,
         used = CASE WHEN {_LIVE} THEN held.used + {_GRANTED.format(used="held.used")} ELSE excluded.used END,
         granted = CASE WHEN {_LIVE} THEN {_GRANTED.format(used="held.used")} ELSE excluded.granted END
-    RETURNING granted, used, began_at, extract(epoch FROM ends_at - clock_timestamp())::float8 AS expires_in
+    RETURNING key, granted, used, began_at, extract(epoch FROM ends_at - clock_timestamp())::float8 AS expires_in
 """  # noqa: S608 - built of the constants above
-# Locked in the order of keys, so that two who give back at the same time don't wait for each other.
 _GIVE_BACK = """
     WITH unused AS (
         SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::integer[]) AS part (key, began_at, count)
@@ -82,14 +85,17 @@ class PostgresQuotas:
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
 
-    async def lease(self, key: str, limit: int, window_seconds: float, wanted: int) -> Lease:
+    async def lease(self, wanted: Sequence[Wanted]) -> list[Lease]:
         """See Quotas."""
-        parameters = {"key": key, "limit": limit, "window": window_seconds, "wanted": wanted}
+        columns = (
+            [one.key for one in wanted],
+            [one.limit for one in wanted],
+            [one.window_seconds for one in wanted],
+            [one.count for one in wanted],
+        )
         async with self._connection() as connection:
-            row = await (await connection.execute(_LEASE, parameters)).fetchone()
-        assert row is not None  # noqa: S101 - an upsert … RETURNING has one row; tells mypy so
-        remaining = max(0, limit - row["used"])
-        return Lease(row["granted"], remaining, row["began_at"].isoformat(), row["expires_in"])
+            rows = {row["key"]: row async for row in await connection.execute(_LEASE, columns)}
+        return [_lease(rows[one.key], one.limit) for one in wanted]
 
     async def give_back(self, unused: Sequence[Unused]) -> None:
         """See Quotas."""
@@ -117,3 +123,7 @@ class PostgresQuotas:
                     yield connection
         except Unavailable as error:
             raise Unavailable("quotas_unavailable", "The store of limits can't be reached.") from error
+
+
+def _lease(row: dict[str, Any], limit: int) -> Lease:
+    return Lease(row["granted"], max(0, limit - row["used"]), row["began_at"].isoformat(), row["expires_in"])

@@ -11,11 +11,13 @@ down_revision = "0005"
 
 UP = """
 -- Who has how much of which window. After a crash it is empty: every window begins anew, which costs nobody anything.
--- Rows change all the time and never grow, so room in the page keeps the index out of it.
+-- allowance, wanted and granted are those of the newest lease. Rows change all the time and never grow, so room in the page keeps the index out of it.
 CREATE UNLOGGED TABLE rate_limits (
     key text PRIMARY KEY,
     began_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
+    allowance integer NOT NULL CHECK (allowance >= 0),
+    wanted integer NOT NULL CHECK (wanted >= 0),
     used integer NOT NULL CHECK (used >= 0),
     granted integer NOT NULL CHECK (granted >= 0)
 ) WITH (fillfactor = 50);
