@@ -5,7 +5,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api_start, bench_skin, credentials, face, face_peer, idempotency, selfie, skin_chapters, tflite
+from bench import (
+    api_start,
+    bench_skin,
+    credentials,
+    face,
+    face_peer,
+    idempotency,
+    limits,
+    selfie,
+    skin_chapters,
+    tflite,
+)
 from bench.pipeline import compare
 from mien_local.home import Home
 from mien_local.state import PartState
@@ -28,6 +39,7 @@ def main() -> None:
         api_start.run(platform.environment)
         credentials.run(platform.environment)
         idempotency.run(platform.environment)
+        limits.run(platform.environment)
     face.run()
     tflite.run()
     face_peer.run()
