@@ -11,7 +11,8 @@ down_revision = "0005"
 
 UP = """
 -- Who has how much of which window. After a crash it is empty: every window begins anew, which costs nobody anything.
--- allowance, wanted and granted are those of the newest lease. Rows change all the time and never grow, so room in the page keeps the index out of it.
+-- allowance, wanted and granted are those of the newest lease. Rows change all the time and never grow, so room in the
+-- page keeps the index out of it.
 CREATE UNLOGGED TABLE rate_limits (
     key text PRIMARY KEY,
     began_at timestamptz NOT NULL,
