@@ -9,6 +9,7 @@ from bench import (
     api_start,
     bench_skin,
     credentials,
+    cycle,
     face,
     face_peer,
     idempotency,
@@ -44,6 +45,7 @@ def main() -> None:
     tflite.run()
     face_peer.run()
     bench_skin.run()
+    cycle.run()
     compare.run()
 
 

@@ -23,9 +23,9 @@ LOGS: Sequence[Sequence[int]] = (
 
 def by_brute_force(lengths: Sequence[int]) -> tuple[float, float, float]:
     """Mean and deviation of the personal mean, and the mean dispersion, on a far finer grid of another spacing."""
-    mean = np.linspace(priors.SHORTEST_MEAN, priors.LONGEST_MEAN, 3000)[:, None, None]
+    mean = np.linspace(priors.SHORTEST_MEAN, priors.LONGEST_MEAN, 1500)[:, None, None]
     dispersion = np.geomspace(priors.LEAST_DISPERSION, priors.GREATEST_DISPERSION, 25)[None, :, None]
-    skip = ((np.arange(25) + 0.5) / 25)[None, None, :]
+    skip = ((np.arange(20) + 0.5) / 20)[None, None, :]
     weight = stats.lognorm.pdf(dispersion, priors.DISPERSION_LOG_SD, scale=priors.DISPERSION_MEDIAN) * dispersion
     weight = weight * stats.beta.pdf(skip, priors.SKIP_ALPHA, priors.SKIP_BETA)
     weight = weight * sum(
@@ -34,13 +34,14 @@ def by_brute_force(lengths: Sequence[int]) -> tuple[float, float, float]:
     )
     numbers = range(priors.MOST_SKIPS + 1)
     total = sum(skip**number for number in numbers)
-    for age, length in enumerate(reversed(lengths)):
+    for distinct in set(lengths):
         likelihood = sum(
-            skip**number / total * stats.gamma.pdf(length, (number + 1) * mean / dispersion, scale=dispersion)
+            skip**number / total * stats.gamma.pdf(distinct, (number + 1) * mean / dispersion, scale=dispersion)
             for number in numbers
         )
         likelihood = (1 - priors.STRAY) * likelihood + priors.STRAY * priors.STRAY_DENSITY
-        weight = weight * likelihood ** (2 ** (-age / priors.HALF_LIFE_CYCLES))
+        ages = [age for age, length in enumerate(reversed(lengths)) if length == distinct]
+        weight = weight * likelihood ** sum(2 ** (-age / priors.HALF_LIFE_CYCLES) for age in ages)
     weight = weight / weight.sum()
     centre = float((weight * mean).sum())
     return centre, float((weight * (mean - centre) ** 2).sum() ** 0.5), float((weight * dispersion).sum())
@@ -48,7 +49,7 @@ def by_brute_force(lengths: Sequence[int]) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("lengths", LOGS, ids=str)
 def test_the_grid_is_fine_enough(lengths: Sequence[int]) -> None:
-    """Twenty times as many points move nothing by more than the tenth of a deviation."""
+    """Many times as many points move nothing by more than the tenth of a deviation."""
     believed = posterior(lengths)
     weight = believed.weight.sum(axis=0)
     mean = weight @ believed.mean
@@ -74,7 +75,7 @@ def certain(mean: float, dispersion: float, skip: float) -> Posterior:
 def simulated(mean: float, dispersion: float, skip: float, elapsed: int) -> Floats:
     """The next period's distribution, counted among many users without a log in the elapsed days."""
     source = np.random.default_rng(7)
-    users, cycles = 200_000, 12
+    users, cycles = 100_000, 10
     periods = np.cumsum(source.gamma(mean / dispersion, dispersion, (users, cycles)), axis=1)
     paused = source.random((users, 1)) < priors.STRAY
     logged = (source.random((users, cycles)) >= skip) & ~paused
@@ -85,8 +86,8 @@ def simulated(mean: float, dispersion: float, skip: float, elapsed: int) -> Floa
     return share
 
 
-@pytest.mark.parametrize("elapsed", [0, 20, 29, 33, 45, 80, 150])
-@pytest.mark.parametrize(("mean", "dispersion", "skip"), [(29.0, 0.4, 0.2), (24.0, 2.0, 0.5)])
+@pytest.mark.parametrize("elapsed", [0, 29, 45, 80])
+@pytest.mark.parametrize(("mean", "dispersion", "skip"), [(29.0, 0.4, 0.3), (24.0, 2.0, 0.5)])
 def test_the_forecast_is_that_of_simulated_users(mean: float, dispersion: float, skip: float, elapsed: int) -> None:
     """Also after periods that came unlogged; the distributions differ by what the simulation's luck explains."""
     forecast = next_period(certain(mean, dispersion, skip), elapsed)

@@ -1,0 +1,167 @@
+"""The cycle model on simulated users who skip logs: how far off, how often in its interval, how long a call takes.
+
+`python -m bench.cycle` runs it alone; docs/cycle.md shows one run. A figure's `seeds` are its values for each seed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from bench.cycle_rivals import RIVALS
+from bench.cycle_users import PROCESSES, Population, User, users
+from bench.figures import percentile, report
+from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS, LoggedPeriod
+from mien_core.rules.cycle.prediction import LEVEL, predict
+
+SEEDS: Final = (1, 2, 3, 4)
+USERS: Final = 750
+# Others than those whom the prior has in mind, with fewer users each.
+OTHERS: Final[Mapping[str, Population]] = {
+    "regular, few skips": Population(odd=0.02, dispersion=0.15, skip=(1.0, 20.0)),
+    "irregular": Population(mean=32.0, deviation=4.0, dispersion=0.6),
+    "poisson": Population(odd=0.0, dispersion=1.0, dispersion_log_deviation=0.0),
+    "many skips": Population(skip=(2.0, 6.0)),
+}
+OTHER_USERS: Final = 400
+# Days without a log since the last one; on later days there are fewer users left.
+LATER: Final = ((20, 600), (36, 1800), (50, 2400))
+# A log on a day that is as good as any.
+START: Final = date(2020, 1, 1)
+COLD_CALLS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One prediction and what came; days count from the last log, rivals is their day, milliseconds the call's."""
+
+    process: str
+    intervals: int
+    truth: int
+    predicted: int
+    held: bool
+    milliseconds: float
+    rivals: Mapping[str, float]
+
+
+def _scored(user: User, elapsed: int = 0) -> Scored | None:
+    """None where there is nothing to say: the user has logged again, or not even one interval before."""
+    truth = user.next_period(elapsed)
+    intervals = [length for length in user.intervals if length <= LONGEST_CYCLE_DAYS]
+    if truth is None or not intervals:
+        return None
+    log = [LoggedPeriod(START + timedelta(days=day)) for day in user.logged]
+    last = log[-1].date
+    started = time.perf_counter()
+    predicted = predict(log, last + timedelta(days=elapsed)).next_period
+    milliseconds = (time.perf_counter() - started) * 1000
+    if predicted is None:
+        raise RuntimeError(f"nothing predicted for {user}")
+    period = last + timedelta(days=truth)
+    return Scored(
+        process=user.process,
+        intervals=len(intervals),
+        truth=truth,
+        predicted=(predicted.date - last).days,
+        held=predicted.interval.start <= period <= predicted.interval.end,
+        milliseconds=milliseconds,
+        rivals={name: rival(intervals) for name, rival in RIVALS.items()} if elapsed == 0 else {},
+    )
+
+
+def _all_scored(drawn: Iterable[User], elapsed: int = 0) -> list[Scored]:
+    return [one for one in (_scored(user, elapsed) for user in drawn) if one is not None]
+
+
+def _rmse(scored: Sequence[Scored], rival: str | None = None) -> float:
+    """Root of the mean square of the error in days, of the model or of a rival."""
+    predicted = [one.predicted if rival is None else one.rivals[rival] for one in scored]
+    return float(np.sqrt(np.mean((np.array(predicted) - [one.truth for one in scored]) ** 2)))
+
+
+def _coverage(scored: Sequence[Scored]) -> float:
+    """Per cent of the periods that came within their interval."""
+    return 100 * float(np.mean([one.held for one in scored]))
+
+
+def _summary(scored: Sequence[Scored]) -> dict[str, Any]:
+    figures = {"users": len(scored), "coverage": round(_coverage(scored), 1), "rmse": round(_rmse(scored), 2)}
+    return figures | {f"rmse_{name}": round(_rmse(scored, name), 2) for name in scored[0].rivals}
+
+
+def _ratio(scored: Sequence[Scored], rivals: Sequence[str]) -> float:
+    """The model's error to that of the best of the rivals."""
+    return _rmse(scored) / min(_rmse(scored, rival) for rival in rivals)
+
+
+def _errors(by_seed: Sequence[Sequence[Scored]]) -> None:
+    pooled = [one for scored in by_seed for one in scored]
+    for name, rivals, limit in (
+        ("cycle_rmse_to_mean", ["mean"], 0.6),
+        ("cycle_rmse_to_poisson", ["poisson", "skip_aware_poisson"], 1.0),
+    ):
+        report(
+            name,
+            _ratio(pooled, rivals),
+            "days/days",
+            limit,
+            seeds=[round(_ratio(scored, rivals), 3) for scored in by_seed],
+            from_3_intervals=round(_ratio([one for one in pooled if one.intervals >= 3], rivals), 3),  # noqa: PLR2004  # as the name says
+            **_summary(pooled),
+        )
+
+
+def _report_coverage(name: str, scored: Sequence[Scored], **details: Any) -> None:
+    away = abs(_coverage(scored) - 100 * LEVEL)
+    report(name, away, "percentage points from 80", 3.0, **_summary(scored), **details)
+
+
+def _cold_milliseconds() -> tuple[float, float]:
+    """The import and the first prediction in a new process, each the median of some."""
+    program = (
+        "import time; from datetime import date, timedelta; a = time.perf_counter(); "
+        "from mien_core.rules.cycle.prediction import predict, LoggedPeriod; b = time.perf_counter(); "
+        "predict([LoggedPeriod(date(2020, 1, 1) + timedelta(days=29 * n + n % 4)) for n in range(20)], "
+        "date(2021, 9, 1)); c = time.perf_counter(); print((b - a) * 1000, (c - b) * 1000)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    printed = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+        for _ in range(COLD_CALLS)
+    ]
+    imports, calls = zip(*([float(number) for number in one.stdout.split()] for one in printed), strict=True)
+    return float(np.median(imports)), float(np.median(calls))
+
+
+def run() -> None:
+    """Print the figures."""
+    by_seed = [_all_scored(users(seed, USERS, Population())) for seed in SEEDS]
+    _errors(by_seed)
+    pooled = [one for scored in by_seed for one in scored]
+    _report_coverage(
+        "cycle_coverage",
+        pooled,
+        seeds=[round(_coverage(scored), 1) for scored in by_seed],
+        processes={name: _summary([one for one in pooled if one.process == name]) for name in PROCESSES},
+    )
+    for elapsed, number in LATER:
+        _report_coverage(f"cycle_coverage_day_{elapsed}", _all_scored(users(5, number, Population()), elapsed))
+    others = {name: _all_scored(users(6, OTHER_USERS, population)) for name, population in OTHERS.items()}
+    worst = max(abs(_coverage(scored) - 100 * LEVEL) for scored in others.values())
+    summaries = {name: _summary(scored) for name, scored in others.items()}
+    report("cycle_coverage_worst_other", worst, "percentage points from 80", 10.0, populations=summaries)
+    imports, cold = _cold_milliseconds()
+    times = [one.milliseconds for one in pooled]
+    p50, p99 = (round(percentile(times, percent), 1) for percent in (50, 99))
+    report("cycle_call_p99", p99, "ms", 50.0, p50=p50, longest=round(max(times), 1), calls=len(times))
+    report("cycle_first_call", cold, "ms", 50.0, imports_ms=round(imports, 1), processes=COLD_CALLS)
+
+
+if __name__ == "__main__":
+    run()
