@@ -131,6 +131,19 @@ def test_the_fertile_window_holds_its_level_of_the_ovulation(lengths: list[int],
     assert abs(held - LEVEL) <= max(chances.values()) / 2 + 0.02
 
 
+def test_ovulation_comes_a_luteal_phase_before_the_period() -> None:
+    """In 28 days on the 15th or 16th, with a deviation of 2.5 days: 12.4 full days follow on average, 7 at least."""
+    ovulation = predict(log_of([28] * 36), TODAY).ovulation
+    assert ovulation is not None
+    days = [((one.date - TODAY).days + 1, one.p) for one in ovulation.distribution]
+    mean = sum(day * p for day, p in days)
+    assert mean == pytest.approx(29 - 13.4, abs=0.3)
+    assert sum((day - mean) ** 2 * p for day, p in days) ** 0.5 == pytest.approx(2.5, abs=0.3)
+    # the earliest period that isn't improbable comes on day 26, the latest on day 33
+    assert days[0][0] >= 26 - 18
+    assert days[-1][0] <= 33 - 8
+
+
 @pytest.mark.parametrize("level", [-1.0, 0.0, 0.49, 1.0, 80.0, float("nan")])
 def test_a_level_that_says_nothing_is_refused(level: float) -> None:
     """Nobody wants an interval that more often fails than holds, or one without an end."""

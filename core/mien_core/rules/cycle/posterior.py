@@ -129,9 +129,9 @@ def posterior(lengths: Sequence[int], stated_length: int | None = None) -> Poste
     weight /= weight.sum()
 
     # for each number of skips and each length, how probable that number is
-    by_skips = np.tensordot(grid().skip_chance.T, weight[:, :, None] / weighed.likelihood[:, kept], axes=1)
-    likeliest = (by_skips * weighed.density[:, kept]).sum(axis=1).argmax(axis=0).tolist()
-    skips = dict(zip(distinct, likeliest, strict=True))
+    share = weight[:, :, None] / weighed.likelihood[:, kept]
+    likeliest = np.einsum("ps,pgl,sgl->sl", grid().skip_chance, share, weighed.density[:, kept]).argmax(axis=0)
+    skips = dict(zip(distinct, likeliest.tolist(), strict=True))
     means, dispersions = np.nonzero(mask)
     return Posterior(
         mean=grid().mean[means],
@@ -164,7 +164,8 @@ def _weigh(mask: Mask, lengths: Sequence[int], times: Floats, stated_length: int
     mean, dispersion = points.mean[means], points.dispersion[dispersions]
     sums = np.arange(1, priors.MOST_SKIPS + 2)[:, None] * mean
     density = np.exp(log_density(np.array(lengths, dtype=float), sums[..., None], dispersion[:, None]))
-    likelihood = _with_strays(np.tensordot(points.skip_chance, density, axes=1))
+    # einsum calls no BLAS, whose threads wait for each other longer than this takes
+    likelihood = _with_strays(np.einsum("ps,sgl->pgl", points.skip_chance, density))
     logs = points.log_skip_weight[:, None] + points.log_weight[mask] + np.log(likelihood) @ times
     if stated_length is not None:
         logs += np.log(_with_strays(np.exp(log_density(np.array(float(stated_length)), mean, dispersion))))
