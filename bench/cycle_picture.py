@@ -21,7 +21,7 @@ LOGS: Final[Sequence[tuple[str, Sequence[int], int]]] = (
     ("24, 41, 33, 29, 38, 27, 35, 44 days, on the day of a log", [24, 41, 33, 29, 38, 27, 35, 44], 0),
 )
 DAYS: Final = 80
-LEFT, WIDTH, HEIGHT, GAP, TOP, SCALE = 20, 900, 96, 62, 56, 5.0
+LEFT, WIDTH, HEIGHT, GAP, TOP, SCALE = 20, 900, 96, 62, 70, 5.0
 DAY: Final = (WIDTH - 2 * LEFT) / DAYS
 PERIOD, OVULATION, INK, QUIET = "#b4324a", "#3b6ea5", "#222", "#889"
 
@@ -79,8 +79,8 @@ def main() -> None:
     """Write the picture."""
     height = TOP + len(LOGS) * (HEIGHT + GAP)
     parts = [
-        _text(LEFT, 24, "Probability of each day of the cycle to be the next period's first"),
-        _text(_x(DAYS / 2), 24, "■ next period, its 80 % interval below", PERIOD),
+        _text(LEFT, 24, "Each day's probability; the last logged period began on day 1"),
+        _text(_x(DAYS) - 160, 24, "■ next period (80 % interval below)", PERIOD, "end"),
         _text(_x(DAYS), 24, "■ ovulation before it", OVULATION, "end"),
     ]
     for number, (title, lengths, elapsed) in enumerate(LOGS):
