@@ -17,7 +17,7 @@ from mien_core.settings import KafkaSettings, PostgresSettings
 from mien_streams.relay import Relay
 from tests.makers import record
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 # whoever holds an advisory lock in this database: the active relay's own connection
 LEADER = """
     SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
