@@ -130,16 +130,14 @@ class Limiting:
             Unavailable: rate_limited.
         """
         digest = sha256(request.headers.get("Authorization", "").encode()).digest()
-        address = client_address(request.scope, self._trusted_proxies)
         # One is taken before the look-up and put back after it, so that many at once don't pass the limit together.
-        good = digest in self._good
-        failure = None if good else await self._take(request, self._failures, address)
+        failure = None if digest in self._good else await self._take_failure(request)
         try:
             yield
         except Rejected:
             self._good.pop(digest, None)
             if failure is None:
-                await self._take(request, self._failures, address)
+                await self._take_failure(request)
             raise
         except BaseException:
             # what came to no verdict was no failure
@@ -149,6 +147,7 @@ class Limiting:
         self._good[digest] = None
         self._good.move_to_end(digest)
         if len(self._good) > MOST_CREDENTIALS:
+            # the one that was used least recently
             self._good.popitem(last=False)
 
     async def admit(self, request: Request, caller: Caller) -> None:
@@ -197,6 +196,9 @@ class Limiting:
             raise
         request.state.rate_limit = standing
         return standing
+
+    async def _take_failure(self, request: Request) -> Standing:
+        return await self._take(request, self._failures, client_address(request.scope, self._trusted_proxies))
 
     def _undo(self, taken: Standing | None) -> None:
         if taken is not None:
