@@ -113,7 +113,8 @@ async def test_no_window_sees_more_than_its_limit(settings: PostgresSettings) ->
         deadline = time.monotonic() + 60
 
         async def insist(limiter: Limiter) -> None:
-            while len(admitted) < 4:
+            # a bound that is never reached would be none, and a machine that stands still leaves windows half empty
+            while len(admitted) < 4 or max(admitted.values()) <= 25:
                 assert time.monotonic() < deadline
                 try:
                     standing = await limiter.take(quota, "acme")
@@ -126,8 +127,6 @@ async def test_no_window_sees_more_than_its_limit(settings: PostgresSettings) ->
 
         await asyncio.gather(*(insist(limiter) for limiter in limiters))
     assert max(admitted.values()) <= 50
-    # a bound that is never reached would be none
-    assert max(admitted.values()) > 25
 
 
 @pytest.mark.usefixtures("patient")
