@@ -125,6 +125,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("many_files")
 async def test_five_thousand_streams_on_one_process(api: Api) -> None:
     """Each hears of its job's end; together they hold the connections of none, and little memory each."""
