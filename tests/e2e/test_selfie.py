@@ -37,7 +37,7 @@ def test_a_photo_comes_back_as_a_face_report(platform: Platform) -> None:
 def test_the_annotated_picture_can_be_fetched(platform: Platform) -> None:
     """The annotatedUrl is a presigned URL of a PNG that needs no other credential."""
     analysis = platform.analyse(faces.jpeg_bytes(faces.astronaut())).json()
-    fetched = httpx.get(analysis["annotatedUrl"]).raise_for_status()
+    fetched = httpx.get(analysis["annotatedUrl"], timeout=60).raise_for_status()
     with Image.open(io.BytesIO(fetched.content)) as picture:
         assert picture.format == "PNG"
         assert min(picture.size) >= 256
@@ -154,8 +154,8 @@ def test_the_store_holds_the_client_to_its_announcement(platform: Platform) -> N
     announced = platform.client.post("/upload-url", json=body).json()
     longer = {**announced["headers"], "Content-Length": "101"}
     other = {**announced["headers"], "Content-Type": "text/html"}
-    assert httpx.put(announced["uploadUrl"], headers=longer, content=b"x" * 101).status_code == 403
-    assert httpx.put(announced["uploadUrl"], headers=other, content=b"x" * 100).status_code == 403
+    assert httpx.put(announced["uploadUrl"], headers=longer, content=b"x" * 101, timeout=60).status_code == 403
+    assert httpx.put(announced["uploadUrl"], headers=other, content=b"x" * 100, timeout=60).status_code == 403
     answer = platform.client.post("/analyze", json={"uploadId": announced["uploadId"]})
     assert (answer.status_code, answer.json()["code"]) == (409, "upload_not_received")
 
@@ -164,7 +164,7 @@ def test_an_unknown_upload_and_another_tenants_are_the_same(platform: Platform) 
     """404 for both, on every path, with a real second tenant's key."""
     mine = platform.analyse(faces.jpeg_bytes(faces.astronaut())).json()
     other = httpx.Client(
-        base_url=platform.environment["MIEN_URL"], headers={"Authorization": platform.new_key("other")}
+        base_url=platform.environment["MIEN_URL"], headers={"Authorization": platform.new_key("other")}, timeout=60
     )
     with other:
         for upload_id, job_id in ((mine["uploadId"], mine["jobId"]), (str(uuid4()), str(uuid4()))):

@@ -64,7 +64,7 @@ def test_a_photo_comes_back_as_a_skin_analysis(platform: Platform) -> None:
     assert body["quality"]["passed"]
     assert body["model_revision"].startswith("face@sha256:")
     for url in (body["annotated_url"], *body["masks"].values()):
-        with Image.open(io.BytesIO(httpx.get(url).raise_for_status().content)) as picture:
+        with Image.open(io.BytesIO(httpx.get(url, timeout=60).raise_for_status().content)) as picture:
             assert picture.format == "PNG"
             assert url == body["annotated_url"] or picture.size == (1920, 1080)
     history = platform.query("SELECT id::text, conditions, skin_score FROM skin_analyses WHERE user_id = 'anna'")
@@ -106,7 +106,7 @@ def test_the_same_pixels_are_computed_once(platform: Platform) -> None:
     for name in objects(platform, computed["uploadId"]):
         store.delete_object(Bucket=bucket, Key=f"uploads/{computed['uploadId']}/{name}")
     for url in (again["annotated_url"], *again["masks"].values()):
-        assert httpx.get(url).status_code == 200
+        assert httpx.get(url, timeout=60).status_code == 200
     third = send(platform.client, faces.png_bytes(picture)).json()
     assert told(third) == told(first)
 

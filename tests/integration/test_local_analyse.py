@@ -10,6 +10,8 @@ import pytest
 
 from tests import faces
 
+pytestmark = pytest.mark.timeout(600)
+
 
 def analyse(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -17,7 +19,7 @@ def analyse(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
 

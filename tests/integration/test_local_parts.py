@@ -171,12 +171,12 @@ def test_a_presigned_put_takes_what_was_signed_and_nothing_else(s3_server: S3Set
     signed = {"Bucket": s3_server.bucket, "Key": KEY, "ContentType": "image/png", "ContentLength": 5}
     url = store.generate_presigned_url("put_object", Params=signed, ExpiresIn=60)
     headers = {"Content-Type": "image/png"}
-    assert httpx.put(url, content=b"123456", headers=headers).status_code == 403
-    assert httpx.put(url, content=b"12345", headers={"Content-Type": "image/gif"}).status_code == 403
-    assert httpx.put(url, content=b"12345", headers=headers).status_code == 200
+    assert httpx.put(url, content=b"123456", headers=headers, timeout=60).status_code == 403
+    assert httpx.put(url, content=b"12345", headers={"Content-Type": "image/gif"}, timeout=60).status_code == 403
+    assert httpx.put(url, content=b"12345", headers=headers, timeout=60).status_code == 200
     expired = store.generate_presigned_url("put_object", Params=signed, ExpiresIn=1)
     deadline = time.monotonic() + 60
-    while (answer := httpx.put(expired, content=b"12345", headers=headers)).status_code == 200:
+    while (answer := httpx.put(expired, content=b"12345", headers=headers, timeout=60)).status_code == 200:
         assert time.monotonic() < deadline, "an expired URL is still taken"
         time.sleep(0.2)
     assert answer.status_code == 403

@@ -48,7 +48,7 @@ def mien(environment: Mapping[str, str], *arguments: str) -> subprocess.Complete
         env=dict(environment),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=250,
         check=False,
     )
 
@@ -58,7 +58,7 @@ def our_processes(home: Home) -> list[Identity]:
     return [record for record in records if record is not None and record.is_alive()]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_up_stays_until_down(environment: Mapping[str, str]) -> None:
     """A ready platform after up, the same one after a second up, its key after a restart, nothing after down."""
     home = Home(Path(environment["MIEN_HOME"]))
@@ -81,8 +81,8 @@ def test_up_stays_until_down(environment: Mapping[str, str]) -> None:
 
     url = f"{settings['MIEN_URL']}/jobs/00000000-0000-0000-0000-000000000000"
     authorised = {"Authorization": f"Bearer {settings['MIEN_API_KEY']}"}
-    assert httpx.get(url, headers=authorised).status_code == 404
-    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, headers=authorised, timeout=60).status_code == 404
+    assert httpx.get(url, timeout=60).status_code == 401
     token = mien(environment, "token", "--user", "anna").stdout.strip()
     assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 404
     spoilt = httpx.get(url, headers={"Authorization": f"Bearer {token[:-8]}AAAAAAAA"})

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(600)
 PHANTOMS = ("spots", "acne", "wrinkles", "dark-circles", "redness")
 
 
@@ -18,7 +19,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the command wrote."""
     folder = tmp_path_factory.mktemp("phantoms") / "out"
     command = [sys.executable, "-m", "bench.phantom_report", str(folder)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     assert str(folder / "index.html") in done.stdout
     return folder
