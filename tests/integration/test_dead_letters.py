@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 
 from mien_core import events
 from mien_core.adapters.postgres import PostgresDatabase
@@ -28,6 +29,8 @@ from tests.integration.test_streams_process import (
     serving,  # noqa: F401 - likewise
 )
 from tests.makers import new_dead_letter, new_upload
+
+pytestmark = pytest.mark.timeout(600)
 
 # what the issue allows
 POISON_SECONDS = 5.0

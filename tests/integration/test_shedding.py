@@ -24,6 +24,8 @@ from tests.integration.test_streams_process import DEADLINE_SECONDS, Platform, s
 
 logger = logging.getLogger(__name__)
 
+pytestmark = pytest.mark.timeout(600)
+
 OPEN_JOBS = 20
 CLIENTS = 8
 TRIES = 10

@@ -19,6 +19,8 @@ from tests.integration.test_streams_process import DEADLINE_SECONDS, Platform, S
 
 logger = logging.getLogger(__name__)
 
+pytestmark = pytest.mark.timeout(600)
+
 CONCURRENCY = 8
 JOBS = 120
 # longer than a member's session: who didn't heartbeat would be out of the group by then

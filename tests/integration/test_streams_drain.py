@@ -25,6 +25,8 @@ from tests.integration.test_streams_process import DEADLINE_SECONDS, Platform, S
 
 logger = logging.getLogger(__name__)
 
+pytestmark = pytest.mark.timeout(600)
+
 GROUP = f"mien-{analyse_face.NAME}"
 JOBS_A_SECOND = 100
 SERVING_SECONDS = 0.1

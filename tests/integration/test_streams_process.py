@@ -31,7 +31,9 @@ from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings
 from mien_streams.handlers import analyse_face, s3_notifications
 from tests.makers import face_report, new_upload, skin_report
 
-DEADLINE_SECONDS = 60.0
+pytestmark = pytest.mark.timeout(600)
+
+DEADLINE_SECONDS = 150.0
 OWN_NAME = "mien-test"
 
 
