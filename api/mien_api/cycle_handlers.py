@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Generic, TypeVar
-from uuid import uuid4
 
 from mien_api.cursors import Cursors, Page
+from mien_api.ids import new_id
 from mien_core.errors import Conflict, Missing
 from mien_core.model.cycle import (
     Days,
@@ -53,7 +53,7 @@ class CycleHandlers:
 
     async def write_entry(self, caller: Caller, user_id: str, content: JournalContent) -> Shown[JournalEntry]:
         """Write a journal entry."""
-        new = NewJournalEntry(str(uuid4()), caller.tenant, require_user(caller, user_id), content)
+        new = NewJournalEntry(new_id(), caller.tenant, require_user(caller, user_id), content)
         async with self.database.transaction() as transaction:
             entry = await transaction.journal.add(new)
             return (await _shown(transaction, [entry]))[0]
@@ -117,7 +117,7 @@ class CycleHandlers:
     ) -> tuple[Period, bool]:
         """Log a day of bleeding; False says that the day was logged before, and is replaced now."""
         new = NewPeriod(
-            id=str(uuid4()),
+            id=new_id(),
             tenant=caller.tenant,
             user_id=require_user(caller, user_id),
             date=day,
@@ -153,7 +153,7 @@ class CycleHandlers:
     ) -> Shown[SkinScan]:
         """Write a line into the skin diary."""
         new = NewSkinScan(
-            id=str(uuid4()),
+            id=new_id(),
             tenant=caller.tenant,
             user_id=require_user(caller, user_id),
             date=day,

@@ -170,7 +170,11 @@ class Limiting:
             Unavailable: rate_limited.
         """
         quota = self._of_addresses[_application(request.scope)]
-        await self._take(request, quota, client_address(request.scope, self._trusted_proxies))
+        await self._take(request, quota, self.address(request.scope))
+
+    def address(self, scope: Scope) -> str:
+        """Tell where a request comes from, behind as many proxies as are trusted."""
+        return client_address(scope, self._trusted_proxies)
 
     def headers(self, scope: Scope) -> dict[str, str]:
         """What an answer says: of the quota that the request was counted by.
@@ -181,7 +185,7 @@ class Limiting:
         standing: Standing | None = scope["state"].get("rate_limit")
         if standing is None:
             quota = self._of_addresses[PLATFORM]
-            standing = self._limiter.standing(quota, client_address(scope, self._trusted_proxies))
+            standing = self._limiter.standing(quota, self.address(scope))
         quota = standing.quota
         return {
             "RateLimit-Policy": f'"{quota.name}";q={quota.limit};w={math.ceil(quota.window_seconds)}',

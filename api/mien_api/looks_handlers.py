@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import uuid4
 
 from mien_api.cursors import Cursors, Page
+from mien_api.ids import new_id
 from mien_core.model.looks import Look, LookPosition, NewLook, Preset, Product, position_of
 from mien_core.model.platform import Caller, require_owned, require_user
 from mien_core.ports import Database
@@ -35,7 +35,7 @@ class LookHandlers:
             Missing: upload_not_found, also where the photo is another user's.
         """
         owner = Caller(caller.tenant, require_user(caller, user_id))
-        look = NewLook(str(uuid4()), owner.tenant, user_id, upload_id, name, tuple(presets), tuple(products))
+        look = NewLook(new_id(), owner.tenant, user_id, upload_id, name, tuple(presets), tuple(products))
         async with self.database.transaction() as transaction:
             if upload_id is not None:
                 upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")

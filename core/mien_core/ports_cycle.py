@@ -30,7 +30,7 @@ class Journal(Protocol):
     """
 
     async def add(self, entry: NewJournalEntry) -> JournalEntry:
-        """Save an entry; its user appears on first sight."""
+        """Save an entry; its user appears on first sight. An id that was saved before is the entry that it is."""
 
     async def get(self, entry_id: str) -> JournalEntry | None:
         """Read one."""
@@ -74,7 +74,7 @@ class SkinScans(Protocol):
     """The skin_scans table: the skin diary."""
 
     async def add(self, scan: NewSkinScan) -> SkinScan:
-        """Save a line; its user appears on first sight."""
+        """Save a line; its user appears on first sight. An id that was saved before is the line that it is."""
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """Delete a line; False if the caller has none under the id."""

@@ -82,6 +82,26 @@ async def test_a_journal_entry_comes_back_as_it_was_written(database: Database) 
     assert entry.created_at == entry.updated_at
 
 
+async def test_what_was_saved_before_is_what_it_is(database: Database) -> None:
+    """Another attempt with the same id gets the entry, line or look as it is by now, and adds none."""
+    entry, scan = await written(database, said(text="First.")), await scanned(database, TODAY)
+    saved = NewLook(str(uuid4()), "acme", "anna", None, "Soft evening", (), ())
+    async with database.transaction() as transaction:
+        rewritten = await transaction.journal.rewrite(ANNA, entry.id, said(text="Second."), None)
+        kept = await transaction.looks.add(saved)
+    async with database.transaction() as transaction:
+        again = NewJournalEntry(entry.id, entry.tenant, entry.user_id, entry.content)
+        assert await transaction.journal.add(again) == rewritten
+        line = NewSkinScan(scan.id, scan.tenant, scan.user_id, scan.date, scan.metrics, scan.cycle_day)
+        assert await transaction.skin_scans.add(line) == scan
+        assert await transaction.looks.add(saved) == kept
+    async with database.reading() as reading:
+        of_anna: dict[str, Any] = {"days": EVERY_DAY, "after": None, "limit": 9}
+        assert await reading.journal.of_user("acme", "anna", tag=None, **of_anna) == [rewritten]
+        assert await reading.skin_scans.of_user("acme", "anna", **of_anna) == [scan]
+        assert await reading.looks.of_user("acme", "anna", after=None, limit=9) == [kept]
+
+
 async def test_writing_anew_replaces_all_and_counts(database: Database) -> None:
     """The new content stands alone, the version is one more, the entry keeps its place and its maker."""
     entry = await written(database, said(mood="tired", energy=10, tags=("x",)))

@@ -127,8 +127,9 @@ class _Exchange:
         keys: IdempotencyKeys = request.app.state.handlers.database.idempotency_keys
         idempotency_key = _read_key(request)
         caller = await caller_of(request)
-        anonymous = request.headers.get("Authorization") is None
-        seal = Seal(caller, request.client.host if anonymous and request.client else None, idempotency_key)
+        anonymous = "Authorization" not in request.headers
+        address = request.app.state.limiting.address(request.scope) if anonymous else None
+        seal = Seal(caller, address, idempotency_key)
         digest = await self.body.request_digest()
         if digest is None:
             # the client is gone; the endpoint finds that out by itself

@@ -42,8 +42,7 @@ class MemoryJournal:
             created_at=now,
             updated_at=now,
         )
-        self._entries[entry.id] = added
-        return added
+        return self._entries.setdefault(entry.id, added)
 
     async def get(self, entry_id: str) -> JournalEntry | None:
         """See ports_cycle.Journal."""
@@ -120,8 +119,7 @@ class MemorySkinScans:
         """See ports_cycle.SkinScans."""
         fields = {**asdict(scan), "metrics": scan.metrics}
         added = SkinScan(**fields, created_at=_now())
-        self._scans[scan.id] = added
-        return added
+        return self._scans.setdefault(scan.id, added)
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """See ports_cycle.SkinScans."""

@@ -24,8 +24,7 @@ class MemoryLooks:
             products=look.products,
             created_at=datetime.now(UTC),
         )
-        self._looks[look.id] = added
-        return added
+        return self._looks.setdefault(look.id, added)
 
     async def of_user(self, tenant: str, user_id: str, *, after: LookPosition | None, limit: int) -> list[Look]:
         """See ports_looks.Looks."""

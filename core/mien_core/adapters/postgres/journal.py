@@ -15,6 +15,7 @@ _OF_VERSION = f"{OF_CALLER} AND (%(versions)s::integer[] IS NULL OR version = AN
 _ADD = """
     INSERT INTO journal_entries (id, tenant, user_id, date, mood, energy, text, tags, cycle_day)
     VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(mood)s, %(energy)s, %(text)s, %(tags)s, %(cycle_day)s)
+    ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING *
 """
 _GET = "SELECT * FROM journal_entries WHERE id = %s"

@@ -18,6 +18,7 @@ _COLUMNS = "id, tenant, user_id, upload_id, name, presets::text, products::text,
 _ADD = """
     INSERT INTO looks (id, tenant, user_id, upload_id, name, presets, products)
     VALUES (%s, %s, %s, %s, %s, %s::json, %s::json)
+    ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING created_at
 """
 _LIST = f"""

@@ -13,6 +13,7 @@ _ADD = """
     INSERT INTO skin_scans (id, tenant, user_id, date, radiance, moisture, texture, pores, dark_circles, cycle_day)
     VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(radiance)s, %(moisture)s, %(texture)s, %(pores)s,
             %(dark_circles)s, %(cycle_day)s)
+    ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING *
 """
 _REMOVE = f"DELETE FROM skin_scans WHERE {OF_CALLER}"  # noqa: S608 - a constant of this package
