@@ -99,3 +99,11 @@ SkinCaller = Annotated[Caller, Depends(_OfApplication("skin"))]
 CycleCaller = Annotated[Caller, Depends(_OfApplication("cycle"))]
 PosterCaller = Annotated[Caller, Depends(_OfApplication("poster"))]
 TryOnCaller = Annotated[Caller, Depends(_OfApplication("tryon"))]
+
+
+async def _usage_caller(caller: AnyCaller) -> Caller:
+    require_scope(caller, "usage")
+    return caller
+
+
+UsageCaller = Annotated[Caller, Depends(_usage_caller)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
-from mien_api.routers.dependencies import AnyCaller, UsesHandlers
+from mien_api.routers.dependencies import UsageCaller, UsesHandlers
 from mien_api.schemas import Schema
 from mien_api.usage import MOST_DAYS, USUAL_DAYS, usage_of
 
@@ -51,7 +51,7 @@ class UsageBody(Schema):
 
 @router.get("/usage")
 async def usage(
-    caller: AnyCaller,
+    caller: UsageCaller,
     handlers: UsesHandlers,
     from_: Annotated[
         Day | None, Query(alias="from", description=f"the first day; {USUAL_DAYS} days up to the last one if missing")
