@@ -314,6 +314,7 @@ async def test_an_issuer_without_discovery_is_asked_where_keys_usually_are(key: 
         {"issuer": "https://elsewhere.example", "jwks_uri": "{url}" + KEYS},
         {"issuer": "{url}", "jwks_uri": "http://keys.example/jwks.json"},
         {"issuer": "{url}", "jwks_uri": "file:///etc/passwd"},
+        {"issuer": "{url}", "jwks_uri": "http://user:password@{host}" + KEYS},
         {"issuer": "{url}", "jwks_uri": 7},
         {"issuer": "{url}"},
     ],
@@ -328,7 +329,9 @@ async def test_a_discovery_document_that_is_not_to_be_trusted_leads_nowhere(
             if path != DISCOVERY:
                 return super().answer(path)
             return {
-                name: value.format(url=self.url) if isinstance(value, str) else value
+                name: value.format(url=self.url, host=self.url.removeprefix("http://"))
+                if isinstance(value, str)
+                else value
                 for name, value in document.items()
             }
 
@@ -438,7 +441,7 @@ class Odd:
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
-        b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (MAX_BYTES + 1),
+        b"HTTP/1.1 200 OK\r\n\r\n{}" + b" " * MAX_BYTES,
         b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe",
         b"no HTTP at all\r\n\r\n",
         b"",
