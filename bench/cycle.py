@@ -17,7 +17,7 @@ import numpy as np
 from bench.cycle_rivals import RIVALS
 from bench.cycle_users import PROCESSES, Population, User, users
 from bench.figures import percentile, report
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS, LoggedPeriod
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS, LoggedPeriod
 from mien_core.rules.cycle.prediction import LEVEL, predict
 
 SEEDS: Final = (1, 2, 3, 4)
@@ -57,7 +57,7 @@ class Scored:
 def _scored(user: User, elapsed: int = 0) -> Scored | None:
     """None where there is nothing to say: the user has logged again, or not even one interval before."""
     truth = user.next_period(elapsed)
-    intervals = [length for length in user.intervals if length <= LONGEST_CYCLE_DAYS]
+    intervals = [length for length in user.intervals if length <= LONGEST_INTERVAL_DAYS]
     if truth is None or not intervals:
         return None
     log = [LoggedPeriod(START + timedelta(days=day)) for day in user.logged]

@@ -24,7 +24,8 @@ from mien_core.model.cycle import (
 )
 from mien_core.model.platform import Caller, require_owned, require_user
 from mien_core.ports import Database, Transaction
-from mien_core.rules.cycle_day import LOOK_BACK, cycle_day, cycle_starts
+from mien_core.rules.cycle.days import LOOK_BACK, cycle_day
+from mien_core.rules.cycle.log import period_starts
 
 Diarised = TypeVar("Diarised", JournalEntry, SkinScan)
 
@@ -201,5 +202,5 @@ async def _shown(reading: Transaction, things: Sequence[Diarised]) -> list[Shown
     if not asked:
         return [Shown(one, one.cycle_day) for one in things]
     days = Days(min(asked) - LOOK_BACK, max(asked))
-    starts = cycle_starts(await reading.periods.days(things[0].tenant, things[0].user_id, days))
+    starts = period_starts(await reading.periods.days(things[0].tenant, things[0].user_id, days))
     return [Shown(one, one.cycle_day or cycle_day(one.date, starts)) for one in things]

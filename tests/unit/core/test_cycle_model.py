@@ -8,7 +8,7 @@ from scipy import stats
 
 from mien_core.rules.cycle import priors
 from mien_core.rules.cycle.forecast import next_period
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS
 from mien_core.rules.cycle.posterior import Floats, Posterior, posterior
 
 LOGS: Sequence[Sequence[int]] = (
@@ -81,8 +81,8 @@ def simulated(mean: float, dispersion: float, skip: float, elapsed: int) -> Floa
     logged = (source.random((users, cycles)) >= skip) & ~paused
     silent = ~(logged & (periods <= elapsed + 0.5)).any(axis=1)
     following = np.where(periods > elapsed + 0.5, periods, np.inf).min(axis=1)[silent]
-    counted = np.bincount(np.rint(following).astype(int), minlength=elapsed + LONGEST_CYCLE_DAYS + 1)
-    share: Floats = counted[elapsed + 1 : elapsed + LONGEST_CYCLE_DAYS + 1] / len(following)
+    counted = np.bincount(np.rint(following).astype(int), minlength=elapsed + LONGEST_INTERVAL_DAYS + 1)
+    share: Floats = counted[elapsed + 1 : elapsed + LONGEST_INTERVAL_DAYS + 1] / len(following)
     return share
 
 

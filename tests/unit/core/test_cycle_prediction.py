@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mien_core.errors import Rejected
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS, LoggedPeriod
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS, LoggedPeriod, history
 from mien_core.rules.cycle.prediction import LEVEL, Interval, NextPeriod, Prediction, predict
 
 TODAY = date(2026, 11, 21)
@@ -27,7 +27,7 @@ logs = st.lists(
 )
 # lengths as people have them, skips and breaks
 usual = st.lists(st.integers(9, 200), max_size=30)
-elapsed = st.integers(0, LONGEST_CYCLE_DAYS - 1)
+elapsed = st.integers(0, LONGEST_INTERVAL_DAYS - 1)
 
 
 def log_of(lengths: Sequence[int], since: int = 0) -> list[LoggedPeriod]:
@@ -67,22 +67,22 @@ def test_any_log_has_a_sound_prediction(log: list[LoggedPeriod]) -> None:
     assert 0 <= predicted.based_on.cycles <= len(log)
     assert 0 <= predicted.based_on.skips_likely <= 6 * predicted.based_on.cycles
     dated = (predicted.next_period, predicted.ovulation, predicted.fertile_window)
-    if predicted.cycle_day is None:
-        assert dated == (None, None, None)
+    past = history(log, TODAY)
+    if not past.starts or past.starts[-1] <= TODAY - timedelta(days=LONGEST_INTERVAL_DAYS):
+        assert (*dated, predicted.cycle_day) == (None, None, None, None)
         return
     assert predicted.next_period is not None
     assert predicted.ovulation is not None
     assert predicted.fertile_window is not None
-    start = TODAY - timedelta(days=predicted.cycle_day - 1)
     period, interval = predicted.next_period.date, predicted.next_period.interval
-    assert TODAY < interval.start <= period <= interval.end
+    assert past.today < interval.start <= period <= interval.end
     chances = [one.p for one in predicted.ovulation.distribution]
     assert all(chance > 0 for chance in chances)
     assert sum(chances) == pytest.approx(1)
     assert [one.date for one in predicted.ovulation.distribution] == sorted(
         {one.date for one in predicted.ovulation.distribution}
     )
-    assert start - timedelta(days=1) <= predicted.fertile_window.start <= predicted.ovulation.date < period
+    assert past.starts[-1] <= predicted.fertile_window.start <= predicted.ovulation.date < period
     assert predicted.ovulation.date <= predicted.fertile_window.end < interval.end
 
 
@@ -238,13 +238,14 @@ def test_what_the_user_says_counts_until_the_log_knows_better() -> None:
 
 def test_half_a_year_after_the_last_log_nothing_is_dated() -> None:
     """Up to then there is a wide interval; what was learnt of the lengths stays."""
-    log = log_of([28] * 6, since=LONGEST_CYCLE_DAYS)
+    log = log_of([28] * 6, since=LONGEST_INTERVAL_DAYS)
     stale = predict(log, TODAY)
     assert (stale.cycle_day, stale.next_period, stale.ovulation, stale.fertile_window) == (None, None, None, None)
     assert stale.cycle_length.mean == pytest.approx(28, abs=1)
     before = predict(log, TODAY - timedelta(days=1))
-    assert before.cycle_day == LONGEST_CYCLE_DAYS
     assert before.next_period is not None
+    # the diaries' bound is nearer: docs/cycle.md
+    assert before.cycle_day is None
 
 
 def test_a_hundred_cycles_are_the_last_three_years() -> None:

@@ -1,25 +1,34 @@
 """Which day of the cycle a date is."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final
 
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS, period_starts
+from mien_core.rules.cycle.log import PAUSE_DAYS
+
+# Cycles of adults are at most 38 days long (FIGO 2018), and from 90 days on a missing period is examined (ACOG
+# Committee Opinion 651). What was logged before is more likely followed by a forgotten log than by one such cycle.
+LAST_CYCLE_DAY: Final = 90
+
+# How long before a day its cycle may have begun, and the pause before that, which tells that it began there.
+LOOK_BACK: Final = timedelta(days=LAST_CYCLE_DAY + PAUSE_DAYS)
 
 
-def cycle_day(days: Iterable[date], on: date) -> int | None:
-    """The day of the cycle, 1 on the first day of a period; None where the log doesn't tell.
+def cycle_day(day: date, starts: Sequence[date]) -> int | None:
+    """Tell which day of its cycle a day is, counted from 1, the first day of bleeding.
 
-    That is before the first logged period, and from day 184 on: half a year without a period is no cycle, whatever the
-    reason. A log that was skipped in between isn't guessed: the number counts from the last logged period.
+    A log that was skipped isn't guessed: the number counts from the last logged period.
 
     Args:
-        days: days of bleeding as the user logged them, in any order; those after the date don't matter.
-        on: the date.
+        day: the day asked about.
+        starts: as period_starts gives them; those from the LOOK_BACK before the day suffice, others change nothing.
+
+    Returns:
+        None where no period began before, or none within LAST_CYCLE_DAY days.
     """
-    starts = period_starts(days)
-    before = bisect_right(starts, on)
-    if not before:
+    begun = bisect_right(starts, day)
+    if not begun:
         return None
-    passed = (on - starts[before - 1]).days
-    return passed + 1 if passed < LONGEST_CYCLE_DAYS else None
+    number = (day - starts[begun - 1]).days + 1
+    return number if number <= LAST_CYCLE_DAY else None

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from mien_core.rules.cycle import priors
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS
 from mien_core.rules.cycle.posterior import Floats, Posterior, log_density
 
 # Periods that may have passed unlogged in the running interval, at most: as many as fit with the shortest cycles.
@@ -35,11 +35,11 @@ def next_period(believed: Posterior, elapsed: int) -> Floats:
         elapsed: days since the first day of the last logged period, at least 0.
 
     Returns:
-        Shape (LONGEST_CYCLE_DAYS,), sums to 1; the first is the day after the elapsed ones.
+        Shape (LONGEST_INTERVAL_DAYS,), sums to 1; the first is the day after the elapsed ones.
     """
     believed = _without_light_points(believed)
     weight = believed.weight.sum(axis=0)
-    horizon = elapsed + LONGEST_CYCLE_DAYS
+    horizon = elapsed + LONGEST_INTERVAL_DAYS
     cycle = _density(believed.mean, believed.dispersion, horizon)
     days = weight @ cycle
     unlogged = _unlogged(believed, elapsed)

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
-# FIGO's limit of what is usual: a bleeding lasts at most 8 days (Munro et al. 2018).
-BLEEDING_DAYS: Final = 8
-# Logs of one bleeding may leave out a day.
-PAUSE_DAYS: Final = 2
-# Six months without a period are an amenorrhoea even for irregular cycles (Munro et al. 2018): what lasts longer is a
-# break, in bleeding or in logging, and no cycle. So it has no length to learn from and its days have no number.
-LONGEST_CYCLE_DAYS: Final = 183
+# Who logs bleeding after a week without any logs the next period: a period lasts up to 8 days and cycles at least 24
+# (FIGO 2018), while days of the same period are at times left out.
+PAUSE_DAYS: Final = 7
+SHORTEST_INTERVAL_DAYS: Final = PAUSE_DAYS + 1
+# Half a year without a period is a secondary amenorrhoea, as usually defined, even where cycles were irregular: what
+# lasts longer is a break, in bleeding or in logging, that has no length to learn from.
+LONGEST_INTERVAL_DAYS: Final = 183
 # Time zones are up to 14 hours ahead of UTC: there, tomorrow has begun.
 AHEAD: Final = timedelta(days=1)
 
@@ -28,14 +28,13 @@ class LoggedPeriod:
 def period_starts(days: Iterable[date]) -> tuple[date, ...]:
     """When periods began, in order, from days of bleeding in any order.
 
-    Days belong to the same bleeding as the one before if at most one day lies between them, or if they lie within the
-    first 8 days of the bleeding. So it doesn't matter whether a user logs each day of it, the first, or the first and
-    the last.
+    A day begins a period if none was logged in the week before. So it doesn't matter whether a user logs each day of a
+    bleeding, the first, or the first and the last; and what was logged longer ago changes nothing.
     """
     starts: list[date] = []
     last: date | None = None
     for day in sorted(set(days)):
-        if last is None or ((day - last).days > PAUSE_DAYS and (day - starts[-1]).days >= BLEEDING_DAYS):
+        if last is None or (day - last).days > PAUSE_DAYS:
             starts.append(day)
         last = day
     return tuple(starts)
@@ -68,6 +67,6 @@ def history(log: Iterable[LoggedPeriod], today: date) -> History:
     return History(
         today=max([today, *(one.date for one in known[-1:])]),
         starts=starts,
-        lengths=tuple(length for length in lengths if length <= LONGEST_CYCLE_DAYS),
-        stated_length=stated[-1] if stated and BLEEDING_DAYS <= stated[-1] <= LONGEST_CYCLE_DAYS else None,
+        lengths=tuple(length for length in lengths if length <= LONGEST_INTERVAL_DAYS),
+        stated_length=stated[-1] if stated and SHORTEST_INTERVAL_DAYS <= stated[-1] <= LONGEST_INTERVAL_DAYS else None,
     )

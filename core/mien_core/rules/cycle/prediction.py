@@ -11,7 +11,7 @@ from mien_core.errors import Rejected
 from mien_core.rules.cycle import priors
 from mien_core.rules.cycle.days import cycle_day
 from mien_core.rules.cycle.forecast import next_period
-from mien_core.rules.cycle.log import LoggedPeriod, history
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS, LoggedPeriod, history
 from mien_core.rules.cycle.posterior import Floats, Posterior, posterior
 
 LEVEL: Final = 0.8
@@ -86,7 +86,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a log says of the cycles. What it can't say is None: all dates, without a period in the last half year."""
+    """What a log says of the cycles; what it can't say is None.
+
+    cycle_day is as in the diaries. The dates are None without a period in the last half year.
+    """
 
     cycle_day: int | None
     next_period: NextPeriod | None
@@ -115,14 +118,14 @@ def predict(log: Iterable[LoggedPeriod], today: date, level: float = LEVEL) -> P
     believed = posterior(past.lengths, past.stated_length)
     length = _cycle_length(believed)
     basis = Basis(cycles=min(len(past.lengths), priors.CYCLES_USED), skips_likely=believed.skipped)
-    day = cycle_day(past.starts, past.today)
-    if day is None:
+    elapsed = (past.today - past.starts[-1]).days if past.starts else LONGEST_INTERVAL_DAYS
+    if elapsed >= LONGEST_INTERVAL_DAYS:
         return Prediction(None, None, None, None, length, basis)
-    ahead = next_period(believed, elapsed=day - 1)
+    ahead = next_period(believed, elapsed)
     first = past.today + timedelta(days=1)
-    ovulations = _ovulations(ahead, day)
+    ovulations = _ovulations(ahead, elapsed)
     return Prediction(
-        cycle_day=day,
+        cycle_day=cycle_day(past.today, past.starts),
         next_period=NextPeriod(date=first + timedelta(days=_median(ahead)), interval=_interval(ahead, first, level)),
         ovulation=_ovulation(ovulations, past.starts[-1]),
         fertile_window=_fertile(_interval(ovulations, past.starts[-1], level), past.starts[-1]),
@@ -162,16 +165,16 @@ def _interval(probability: Floats, first: date, level: float) -> Interval:
     return Interval(level, start, start + timedelta(days=best))
 
 
-def _ovulations(ahead: Floats, day: int) -> Floats:
+def _ovulations(ahead: Floats, elapsed: int) -> Floats:
     """The distribution of the ovulation before the next period; index 0 is the first day of the last logged period.
 
     Args:
         ahead: the distribution of the next period, from tomorrow on.
-        day: today's day of the cycle.
+        elapsed: days since the first day of that one.
     """
     luteal = np.arange(priors.LUTEAL_SHORTEST, priors.LUTEAL_LONGEST + 1)
     usual = np.exp(-0.5 * ((luteal - priors.LUTEAL_MEAN) / priors.LUTEAL_SD) ** 2)
-    period = day + np.arange(len(ahead))[:, None]
+    period = elapsed + 1 + np.arange(len(ahead))[:, None]
     on = period - 1 - luteal
     weight = np.where(on >= priors.DAYS_BEFORE_OVULATION, usual, 0.0)
     # too short for a cycle with an ovulation after the bleeding: for want of better, the middle

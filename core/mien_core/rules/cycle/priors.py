@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mien_core.rules.cycle.log import LONGEST_CYCLE_DAYS
+from mien_core.rules.cycle.log import LONGEST_INTERVAL_DAYS
 
 # A user's mean length in days: most as in Bull et al. 2019, some far from it (Harlow and Zeger 1991: a long tail).
 # Weight, mean and standard deviation of two gamma distributions.
@@ -25,7 +25,7 @@ MOST_SKIPS: Final = 6
 # The probability that an interval says nothing of the user's cycles: an illness, a journey, another bleeding logged as
 # a period, or a pause in logging. Such an interval has any length.
 STRAY: Final = 0.02
-STRAY_DENSITY: Final = 1 / LONGEST_CYCLE_DAYS
+STRAY_DENSITY: Final = 1 / LONGEST_INTERVAL_DAYS
 
 # Cycles change over the years (Bull et al. 2019), so those of a year ago count half, and old ones not at all.
 HALF_LIFE_CYCLES: Final = 12
