@@ -52,28 +52,46 @@ async def caller_of(request: Request) -> Caller:
         Unavailable: as Authentication.caller, or rate_limited.
     """
     known: Caller | None = getattr(request.state, "caller", None)
-    if known is None:
-        authentication: Authentication = request.app.state.authentication
-        limiting: Limiting = request.app.state.limiting
-        authorization = request.headers.get("Authorization")
-        if authorization is None:
-            known = await _anonymous(request, authentication)
-        if known is None:
-            async with limiting.authenticating(request):
-                known = await authentication.caller(authorization)
-        request.state.caller = known
-        await limiting.admit(request, known)
+    if known is None and "Authorization" not in request.headers:
+        known = await _anonymous(request)
+    return known or await _identified(request)
+
+
+async def _identified(request: Request) -> Caller:
+    authentication: Authentication = request.app.state.authentication
+    limiting: Limiting = request.app.state.limiting
+    async with limiting.authenticating(request):
+        known = await authentication.caller(request.headers.get("Authorization"))
+    request.state.caller = known
+    await limiting.admit(request, known)
     return known
 
 
-async def _anonymous(request: Request, authentication: Authentication) -> Caller | None:
+async def _anonymous(request: Request) -> Caller | None:
+    authentication: Authentication = request.app.state.authentication
+    limiting: Limiting = request.app.state.limiting
+    application, job_id = _application(request), request.path_params.get("job_id")
+    if application is not None:
+        known = authentication.anonymous(application)
+        if known is not None:
+            request.state.caller = known
+            await limiting.admit_address(request)
+        return known
+    if job_id is None:
+        return None
+    # before the look-up, which whoever shows nothing could have for nothing
+    await limiting.admit_address(request)
+    known = await authentication.anonymous_of_job(str(job_id))
+    request.state.caller = known
+    return known
+
+
+def _application(request: Request) -> Application | None:
+    """The application that the route belongs to, by the caller that it asks for."""
     route = request.scope.get("route")
     asked = route.dependant.dependencies if isinstance(route, APIRoute) else []
-    for dependency in asked:
-        if isinstance(dependency.call, _OfApplication):
-            return authentication.anonymous(dependency.call.application)
-    job_id = request.path_params.get("job_id")
-    return await authentication.anonymous_of_job(str(job_id)) if job_id is not None else None
+    found = (dependency.call.application for dependency in asked if isinstance(dependency.call, _OfApplication))
+    return next(found, None)
 
 
 async def _caller(request: Request, _declared: _Declared) -> Caller:

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
 from mien_api.credential_settings import CredentialSettings
+from mien_api.limits import RateLimits
 from mien_api.routers.dependencies import CycleCaller, GlamCaller, TryOnCaller
+from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.model.platform import Caller
 from tests.makers import new_job, new_upload
 from tests.unit.api.conftest import Platform
@@ -86,3 +89,21 @@ async def test_a_job_made_without_a_credential_is_seen_without_one(
     platform.credentials = CredentialSettings(anonymous={})
     async with platform.client(None) as client:
         assert (await client.get(f"/jobs/{job.id}")).status_code == 401
+
+
+async def test_jobs_are_not_looked_up_without_end_for_nobody(platform: Platform) -> None:
+    """Who shows no credential is counted by address before the database is asked."""
+    reads = 0
+
+    class Counting(MemoryDatabase):
+        def reading(self) -> Any:
+            nonlocal reads
+            reads += 1
+            return super().reading()
+
+    platform.database = Counting()
+    platform.rate_limits = RateLimits(anonymous=2)
+    async with platform.client(None) as client:
+        path = "/jobs/6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+        assert [(await client.get(path)).status_code for _ in range(4)] == [401, 401, 429, 429]
+    assert reads == 2
