@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 150.0
 
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
 
