@@ -69,7 +69,8 @@ class Api:
             "MIEN_S3__SECRET_ACCESS_KEY": "nothing",
             "MIEN_API__HOST": HOST,
             "MIEN_API__PORT": str(self.port),
-            # all streams are one caller's here
+            # all streams are one caller's here, and there is room for no other
+            "MIEN_API__STREAMS__PER_TENANT": str(STREAMS),
             "MIEN_API__LIMITS__PLATFORM__CALLER": str(100 * STREAMS),
             "MIEN_TELEMETRY__LOG_LEVEL": "WARNING",
         }
