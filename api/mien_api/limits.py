@@ -202,7 +202,7 @@ class Limiting:
         return standing
 
     async def _take_failure(self, request: Request) -> Standing:
-        return await self._take(request, self._failures, client_address(request.scope, self._trusted_proxies))
+        return await self._take(request, self._failures, self.address(request.scope))
 
     def _undo(self, taken: Standing | None) -> None:
         if taken is not None:
