@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -16,6 +17,10 @@ pytest_plugins = ["tests.parts"]
 # An example that takes 0.2 s, or data that are slow to come, tell of a machine that stood still, and of no bug.
 settings.register_profile("mien", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mien")
+
+# What a shell starts in the background ignores Ctrl-C, and so would every process that tests send it to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mien_core.errors import Rejected
@@ -118,8 +118,9 @@ def test_a_greater_level_has_no_shorter_interval(lengths: list[int], since: int,
 
 @settings(deadline=None, max_examples=25)
 @given(usual, elapsed)
+@example([69, 114, 74, 107, 87], 94)
 def test_the_fertile_window_holds_its_level_of_the_ovulation(lengths: list[int], since: int) -> None:
-    """Within half of what a day more or less would change, and the five days before."""
+    """Each end is a whole day, so within half a day's chance at each; and the five days before."""
     predicted = predict(log_of(lengths, since), TODAY)
     assert predicted.ovulation is not None
     assert predicted.fertile_window is not None
@@ -128,7 +129,7 @@ def test_the_fertile_window_holds_its_level_of_the_ovulation(lengths: list[int],
     start, end = predicted.fertile_window.start + timedelta(days=5), predicted.fertile_window.end
     chances = {one.date: one.p for one in predicted.ovulation.distribution}
     held = sum(chance for day, chance in chances.items() if start <= day <= end)
-    assert abs(held - LEVEL) <= max(chances.values()) / 2 + 0.02
+    assert abs(held - LEVEL) <= max(chances.values()) + 0.02
 
 
 def test_ovulation_comes_a_luteal_phase_before_the_period() -> None:
