@@ -47,7 +47,7 @@ async def created(client: httpx.AsyncClient, path: str = "/journal", **fields: A
 async def listed(client: httpx.AsyncClient, path: str, user_id: str = "anna", **query: Any) -> list[dict[str, Any]]:
     """The whole list, over as many pages as it takes."""
     found: list[dict[str, Any]] = []
-    cursor = ""
+    cursor, cursors = "", set[str]()
     while True:
         answer = await client.get(f"{path}/user/{user_id}", params={**query, "cursor": cursor})
         assert answer.status_code == 200, answer.text
@@ -55,6 +55,8 @@ async def listed(client: httpx.AsyncClient, path: str, user_id: str = "anna", **
         cursor = answer.json()["nextCursor"]
         if cursor is None:
             return found
+        assert cursor not in cursors
+        cursors.add(cursor)
 
 
 async def test_a_journal_entry_is_written_read_and_deleted(client: httpx.AsyncClient) -> None:
@@ -444,3 +446,13 @@ async def test_a_user_acts_for_themselves_alone() -> None:
     ]
     assert len((await handlers.periods(anna, "anna", **page)).things) == 1
     assert len((await handlers.scans(anna, "anna", **page)).things) == 1
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("08-18", 90), ("08-19", None)])
+async def test_a_log_of_long_ago_is_looked_at(client: httpx.AsyncClient, asked: str, expected: int | None) -> None:
+    """As far back as days are told, and for a page as far back as its oldest entry needs."""
+    for day in ("05-21", "01-30", "02-03"):
+        await created(client, "/period", date=f"2026-{day}")
+    await created(client, date=f"2026-{asked}", cycleDay=None)
+    await created(client, date="2026-02-04", cycleDay=None)
+    assert [one["cycleDay"] for one in await listed(client, "/journal")] == [expected, 6]
