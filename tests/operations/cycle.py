@@ -39,6 +39,12 @@ async def _periods(world: World) -> Call:
     return Call(f"/period/user/{OWNER}", marks=(await _one_period(world)).marks)
 
 
+async def _prediction(world: World) -> Call:
+    await _one_period(world)
+    # what is predicted for another tenant's anna is another log's
+    return Call(f"/period/predictions/{OWNER}")
+
+
 async def _scan(_world: World) -> Call:
     return Call("/skin", json={"userId": OWNER, "date": DATE, "metrics": METRICS})
 
@@ -61,6 +67,7 @@ OPERATIONS = {
     ("POST", "/period"): Operation(_period, "user"),
     ("DELETE", "/period/{period_id}"): Operation(_one_period, "thing"),
     ("GET", "/period/user/{user_id}"): Operation(_periods, "user"),
+    ("GET", "/period/predictions/{user_id}"): Operation(_prediction, "user"),
     ("POST", "/skin"): Operation(_scan, "user"),
     ("DELETE", "/skin/{scan_id}"): Operation(_one_scan, "thing"),
     ("GET", "/skin/user/{user_id}"): Operation(_scans, "user"),

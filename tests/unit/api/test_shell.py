@@ -29,6 +29,7 @@ PATHS = {
     "/period",
     "/period/{period_id}",
     "/period/user/{user_id}",
+    "/period/predictions/{user_id}",
     "/skin",
     "/skin/{scan_id}",
     "/skin/user/{user_id}",

@@ -1,0 +1,29 @@
+"""Glow Cycle: what the log of periods says of the days to come."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from mien_api.days import Day
+from mien_api.prediction_handlers import PredictionHandlers
+from mien_api.prediction_schemas import PredictionBody, prediction_body
+from mien_api.routers.dependencies import CycleCaller, UsesHandlers
+from mien_api.schemas import UserId
+
+router = APIRouter(tags=["Glow Cycle"])
+
+
+@router.get("/period/predictions/{user_id}", response_model=PredictionBody)
+async def predict(
+    user_id: UserId,
+    caller: CycleCaller,
+    handlers: UsesHandlers,
+    today: Annotated[Day | None, Query(description="the user's own day; UTC's if missing")] = None,
+) -> Response:
+    """Predict a user's next period, ovulation and fertile days: an estimate, with its uncertainty."""
+    prediction = await PredictionHandlers(handlers.database).predict(caller, user_id, today)
+    return Response(
+        prediction_body(user_id, prediction).model_dump_json(by_alias=True),
+        headers={"Cache-Control": "private, no-cache"},
+        media_type="application/json",
+    )
