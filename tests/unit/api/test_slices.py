@@ -162,6 +162,18 @@ async def test_requests_cost_few_statements(store: Store, clock: Clock) -> None:
     assert store.leases <= before + 1
 
 
+async def test_the_next_slice_comes_before_it_is_needed(store: Store, clock: Clock) -> None:
+    """A caller who goes on asking waits for the store at the first request, and for none of the hundred after it."""
+    quota = Quota("test", 600, 60.0)
+    limiter = Limiter(store, clock)
+    await limiter.take(quota, "anna")
+    for _ in range(100):
+        limited = limiter.take(quota, "anna")
+        with pytest.raises(StopIteration):
+            limited.send(None)
+        await settled()
+
+
 async def test_whoever_comes_at_the_same_time_shares_a_lease(store: Store, clock: Clock) -> None:
     """Twenty requests at once ask the store a few times, not twenty times, and all get what there is."""
     limiter = Limiter(store, clock)
@@ -270,6 +282,8 @@ async def test_a_slice_that_nobody_uses_goes_back(store: Store, clock: Clock) ->
             total += await count(second, 30)
             clock.now += slices.ASK_AGAIN_SECONDS
             await asyncio.sleep(0.001)
+        # what went back is nothing to admit by any more
+        assert not await admitted(first)
     assert total == 19
 
 
