@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,27 +19,25 @@ LOOK_BACK: Final = timedelta(days=4 * 366)
 _MOST_DAYS: Final = 4 * 366 + 2
 
 
-@dataclass(frozen=True)
-class PredictionHandlers:
-    """The predictions' handlers over the port that they need."""
+async def predict_cycle(database: Database, caller: Caller, user_id: str, today: date | None) -> "Prediction":
+    """Predict a user's next period, ovulation and fertile days from what they logged.
 
-    database: Database
+    Args:
+        database: where the log is.
+        caller: who asks.
+        user_id: whose log it is.
+        today: the user's day, as far from the ends of time as mien_api.days has it; None means UTC's.
 
-    async def predict(self, caller: Caller, user_id: str, today: date | None) -> "Prediction":
-        """Predict a user's next period, ovulation and fertile days from what they logged.
-
-        Args:
-            caller: who asks.
-            user_id: whose log it is.
-            today: the user's day, as far from the ends of time as mien_api.days has it; None means UTC's.
-        """
-        require_user(caller, user_id)
-        today = today or datetime.now(UTC).date()
-        days = Days(today - LOOK_BACK, today + AHEAD)
-        async with self.database.reading() as reading:
-            logged = await reading.periods.of_user(caller.tenant, user_id, days=days, after=None, limit=_MOST_DAYS)
-        log = [LoggedPeriod(period.date, period.cycle_length) for period in logged]
-        return await asyncio.to_thread(_predicted, log, today)
+    Raises:
+        Missing: user_not_found, if the caller may not act for that user.
+    """
+    require_user(caller, user_id)
+    today = today or datetime.now(UTC).date()
+    days = Days(today - LOOK_BACK, today + AHEAD)
+    async with database.reading() as reading:
+        logged = await reading.periods.of_user(caller.tenant, user_id, days=days, after=None, limit=_MOST_DAYS)
+    log = [LoggedPeriod(period.date, period.cycle_length) for period in logged]
+    return await asyncio.to_thread(_predicted, log, today)
 
 
 def _predicted(log: Sequence[LoggedPeriod], today: date) -> "Prediction":

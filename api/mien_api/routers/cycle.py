@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel
 
+from mien_api.answers import PRIVATE, private_json
 from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
 from mien_api.cycle_handlers import CycleHandlers, Shown
 from mien_api.cycle_schemas import (
@@ -45,9 +45,6 @@ _WRITTEN: Final[dict[int | str, dict[str, Any]]] = {200: _ETAG, 412: {"descripti
 _REMOVED: Final[dict[int | str, dict[str, Any]]] = {412: {"description": "Somebody wrote since."}}
 _REPLACED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PeriodBody, "description": "The day was replaced."}}
 
-# What a user writes is theirs alone, and a copy of it has to be asked about each time.
-_PRIVATE: Final = {"Cache-Control": "private, no-cache"}
-
 
 async def _cycle_handlers(handlers: UsesHandlers) -> CycleHandlers:
     return CycleHandlers(handlers.database)
@@ -78,7 +75,7 @@ async def get_entry(
     shown = await handlers.entry(caller, str(entry_id))
     etag = entry_etag(shown)
     if is_current(if_none_match, etag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **_PRIVATE})
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **PRIVATE})
     return _entry(shown)
 
 
@@ -108,7 +105,7 @@ async def list_entries(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Read a user's journal, newest first."""
-    return _answer(
+    return private_json(
         journal_page(await handlers.journal(caller, user_id, days=days, tag=tag, cursor=cursor, limit=limit))
     )
 
@@ -124,7 +121,7 @@ async def log_period(body: NewPeriodBody, caller: CycleCaller, handlers: UsesCyc
         flow=body.flow,
         symptoms=body.symptoms,
     )
-    return _answer(period_body(period), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+    return private_json(period_body(period), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
 @router.delete("/period/{period_id}", status_code=HTTPStatus.NO_CONTENT)
@@ -144,7 +141,7 @@ async def list_periods(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Read a user's log of periods, newest first."""
-    return _answer(period_page(await handlers.periods(caller, user_id, days=days, cursor=cursor, limit=limit)))
+    return private_json(period_page(await handlers.periods(caller, user_id, days=days, cursor=cursor, limit=limit)))
 
 
 @router.post("/skin", status_code=HTTPStatus.CREATED, response_model=ScanBody)
@@ -153,7 +150,7 @@ async def add_scan(body: NewScanBody, caller: CycleCaller, handlers: UsesCycle) 
     shown = await handlers.add_scan(
         caller, body.user_id, day=body.date, metrics=diary_metrics(body.metrics), cycle_day=body.cycle_day
     )
-    return _answer(scan_body(shown), HTTPStatus.CREATED)
+    return private_json(scan_body(shown), HTTPStatus.CREATED)
 
 
 @router.delete("/skin/{scan_id}", status_code=HTTPStatus.NO_CONTENT)
@@ -173,16 +170,10 @@ async def list_scans(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Read a user's skin diary, newest first."""
-    return _answer(scan_page(await handlers.scans(caller, user_id, days=days, cursor=cursor, limit=limit)))
+    return private_json(scan_page(await handlers.scans(caller, user_id, days=days, cursor=cursor, limit=limit)))
 
 
 def _entry(
     shown: Shown[JournalEntry], status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    return _answer(entry_body(shown), status, {"ETag": entry_etag(shown), **(headers or {})})
-
-
-def _answer(body: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        body.model_dump_json(by_alias=True), status, {**_PRIVATE, **(headers or {})}, media_type="application/json"
-    )
+    return private_json(entry_body(shown), status, {"ETag": entry_etag(shown), **(headers or {})})

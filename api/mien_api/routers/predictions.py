@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from mien_api.answers import private_json
 from mien_api.days import Day
-from mien_api.prediction_handlers import PredictionHandlers
+from mien_api.prediction_handlers import predict_cycle
 from mien_api.prediction_schemas import PredictionBody, prediction_body
 from mien_api.routers.dependencies import CycleCaller, UsesHandlers
 from mien_api.schemas import UserId
@@ -21,9 +22,5 @@ async def predict(
     today: Annotated[Day | None, Query(description="the user's own day; UTC's if missing")] = None,
 ) -> Response:
     """Predict a user's next period, ovulation and fertile days: an estimate, with its uncertainty."""
-    prediction = await PredictionHandlers(handlers.database).predict(caller, user_id, today)
-    return Response(
-        prediction_body(user_id, prediction).model_dump_json(by_alias=True),
-        headers={"Cache-Control": "private, no-cache"},
-        media_type="application/json",
-    )
+    prediction = await predict_cycle(handlers.database, caller, user_id, today)
+    return private_json(prediction_body(user_id, prediction))
