@@ -4,27 +4,22 @@
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from bench.figures import percentile, report
+from bench.own_postgres import own_postgres
 from mien_api import keys
 from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings, IssuerSettings
-from mien_core import migrations
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.settings import PostgresSettings
-from mien_local.home import Home
 from mien_local.issuer.keys import new_key
 from mien_local.issuer.server import IssuerServer
 from mien_local.issuer.tokens import AUDIENCE, TENANT_CLAIM, new_token
-from mien_local.parts.part import Stage
-from mien_local.parts.postgres import Postgres
 
 ROUNDS: Final = 20
 IN_A_ROUND: Final = 200
@@ -63,22 +58,6 @@ async def _measured(url: str) -> tuple[list[float], list[float]]:
     return taken[token], taken[secret]
 
 
-def main() -> None:
-    """Measure on a Postgres that lives as long as this."""
-    with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
-        home = Home(Path(folder))
-        home.prepare()
-        # its user must be able to reach it
-        Path(folder).chmod(0o755)
-        part = Postgres(Stage(home))
-        part.prepare()
-        part.start()
-        try:
-            migrations.upgrade(part.url)
-            run(part.environment())
-        finally:
-            part.stop()
-
-
 if __name__ == "__main__":
-    main()
+    with own_postgres() as _settings:
+        run(_settings)

@@ -6,10 +6,8 @@ The app is called in this process, as a server would, on a real Postgres: `pytho
 import asyncio
 import contextlib
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from uuid import uuid4
 
 from asgi_lifespan import LifespanManager
@@ -17,17 +15,14 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Message
 
 from bench.figures import percentile, report
+from bench.own_postgres import own_postgres
 from mien_api import keys
 from mien_api.app import create_app
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
-from mien_core import migrations
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.settings import PostgresSettings
-from mien_local.home import Home
-from mien_local.parts.part import Stage
-from mien_local.parts.postgres import Postgres
 
 WARM_UP = 100
 COUNTED = 500
@@ -104,20 +99,6 @@ async def _post(app: ASGIApp, secret: str, key: str | None) -> None:
         raise RuntimeError(status)
 
 
-def main() -> None:
-    """Run on a Postgres of its own, one that waits for the disk."""
-    with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
-        home = Home(Path(folder))
-        home.prepare()
-        postgres = Postgres(Stage(home))
-        postgres.prepare()
-        postgres.start()
-        try:
-            migrations.upgrade(postgres.url)
-            run({"MIEN_POSTGRES__URL": postgres.url})
-        finally:
-            postgres.stop()
-
-
 if __name__ == "__main__":
-    main()
+    with own_postgres() as _settings:
+        run(_settings)
