@@ -4,7 +4,7 @@ Operations come from the app itself, their requests from tests/operations: a new
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import jwt
@@ -14,7 +14,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.settings import PostgresSettings
-from mien_local.issuer.keys import SigningKey, new_key
+from mien_local.issuer.keys import SigningKey
 from mien_local.issuer.server import IssuerServer
 from mien_local.issuer.tokens import HOUR, new_token
 from tests.conftest import database_copy
@@ -29,22 +29,6 @@ WALKED = [
     for method in operations
     if method in {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 ]
-
-
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return new_key()
-
-
-@pytest.fixture(scope="module")
-def other_key() -> SigningKey:
-    return new_key()
-
-
-@pytest.fixture(scope="module")
-def issuer(key: SigningKey) -> Iterator[IssuerServer]:
-    with IssuerServer([key]) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

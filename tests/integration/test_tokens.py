@@ -7,7 +7,7 @@ import hmac
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -27,22 +27,6 @@ from mien_local.issuer.keys import SigningKey, kept_key, new_key
 from mien_local.issuer.server import DISCOVERY, KEYS, IssuerServer
 from mien_local.issuer.tokens import AUDIENCE, HOUR, TENANT_CLAIM, new_token
 from tests.unit.api.conftest import Platform
-
-
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return new_key()
-
-
-@pytest.fixture(scope="module")
-def other_key() -> SigningKey:
-    return new_key()
-
-
-@pytest.fixture(scope="module")
-def issuer(key: SigningKey) -> Iterator[IssuerServer]:
-    with IssuerServer([key]) as server:
-        yield server
 
 
 def settings_of(issuer: IssuerServer, **fields: Any) -> CredentialSettings:
