@@ -14,7 +14,7 @@ from typing import Generic, TypeGuard
 from opentelemetry.trace import SpanKind
 
 from mien_core import telemetry
-from mien_core.errors import Missing, Rejected
+from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.events import Event, from_record, job_failed, to_record
 from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobError, JobStatus
@@ -156,6 +156,15 @@ class JobHandler(Handler, Generic[Result]):
             return True
 
     async def _complete(self, begun: _Begun, result: Result) -> None:
+        try:
+            await self._save(begun, result)
+        except Unavailable as error:
+            # often another's fault, or a row that is kept (decision 22): neither result nor attempt is lost by it
+            logger.warning("The result waits to be saved: %s", error)
+            await asyncio.sleep(error.retry_after)
+            await self._save(begun, result)
+
+    async def _save(self, begun: _Begun, result: Result) -> None:
         started = time.monotonic()
         async with self._database.transaction() as transaction:
             job = await self._claim(transaction, begun.order)

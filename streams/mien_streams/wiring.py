@@ -124,7 +124,9 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
         roles: list[Role] = []
         if Relay.name in names:
             publisher = await stack.enter_async_context(KafkaEventPublisher(settings.kafka))
-            roles.append(Relay(database, publisher))
+            # not shared: undone for another's error, it would publish its batch again
+            own = await stack.enter_async_context(PostgresDatabase(settings.postgres))
+            roles.append(Relay(own, publisher))
         for make in [make for name, make in AGENTS.items() if name in names]:
             parts = Parts(settings, database, stack)
             handler = await make(parts)

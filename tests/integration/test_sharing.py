@@ -1,6 +1,7 @@
 """Units of work that share a transaction, on a real server: together they are fast, and still each is on its own."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Collection
 
@@ -192,6 +193,97 @@ async def test_a_broken_connection_saves_nothing_and_says_so(database: PostgresD
     assert await noted(fresh_database) == []
     await asyncio.gather(until_saved(database, "before"), until_saved(database, "behind"))
     assert await noted(fresh_database) == ["before", "behind"]
+
+
+@pytest.mark.parametrize("sharing", [1, MOST])
+async def test_an_error_that_is_passed_over_is_no_commit(fresh_database: str, sharing: int) -> None:
+    """The server answers such a COMMIT with a rollback and no error: a unit must not return as if it were saved."""
+    async with PostgresDatabase(PostgresSettings(url=SecretStr(fresh_database)), sharing=sharing) as database:
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            async with database.transaction() as transaction:
+                await transaction.inbox.add(HANDLER, "before")
+                with contextlib.suppress(psycopg.Error):
+                    await note(transaction, None)
+                    await transaction.inbox.has(HANDLER, "anything")
+        await unit(database, "after")
+    assert await noted(fresh_database) == ["after"]
+
+
+async def test_a_table_that_another_keeps_is_waited_for_alone(database: PostgresDatabase, fresh_database: str) -> None:
+    """Also a unit whose only statement travels with its commit gives way once, and then waits as long as it takes."""
+    async with await psycopg.AsyncConnection.connect(fresh_database) as keeper:
+        await keeper.execute("LOCK TABLE audit_log IN SHARE MODE")
+
+        async def only_noted() -> None:
+            async with database.transaction() as transaction:
+                await note(transaction, "waited")
+
+        with pytest.raises(Unavailable):
+            await only_noted()
+        waiting = asyncio.create_task(only_noted())
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await waits_for_a_lock(keeper):
+                assert not waiting.done()
+                await asyncio.sleep(0.01)
+        await keeper.rollback()
+        await waiting
+    assert await noted(fresh_database) == ["waited"]
+
+
+async def waits_for_a_lock(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> bool:
+    """Tell whether somebody has waited for a lock in this database for longer than one who shares may."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+        "AND state_change < clock_timestamp() - interval '1 second'"
+    )
+    row = await cursor.fetchone()
+    return row is not None and row[0] != 0
+
+
+async def test_a_unit_within_a_unit_is_a_bug_and_not_a_standstill(database: PostgresDatabase) -> None:
+    """It would wait for itself; it says so at once."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        with pytest.raises(RuntimeError, match="would wait for itself"):
+            async with database.transaction(), database.transaction():
+                pass
+
+
+async def test_what_cannot_be_written_loses_nothing_of_others(database: PostgresDatabase, fresh_database: str) -> None:
+    """A parameter that no statement can hold is an error of the unit that brought it."""
+
+    async def unwritable() -> None:
+        async with database.transaction() as transaction:
+            await transaction.inbox.add(HANDLER, "\x00")
+
+    ends = await asyncio.gather(unit(database, "a"), unwritable(), unit(database, "b"), return_exceptions=True)
+    assert [end is None for end in ends] == [True, False, True], ends
+    assert await noted(fresh_database) == ["a", "b"]
+
+
+async def test_nobody_returns_from_a_transaction_that_was_broken_off(
+    database: PostgresDatabase, fresh_database: str
+) -> None:
+    """Is the loop torn down around it, who waits for the commit is not told that it came."""
+    shared = database._shared
+    assert shared is not None
+    go_on = asyncio.Event()
+
+    async def holding() -> None:
+        async with database.transaction() as transaction:
+            await note(transaction, "holding")
+            await go_on.wait()
+
+    tasks = [asyncio.create_task(holding()), asyncio.create_task(unit(database, "behind"))]
+    await asyncio.sleep(0)
+    opened = shared._joinable
+    assert opened is not None
+    assert opened.owner is not None
+    await opened.connected()
+    opened.owner.cancel()
+    go_on.set()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, Exception) for end in ends), ends
+    assert await noted(fresh_database) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

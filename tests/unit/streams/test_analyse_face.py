@@ -1,6 +1,8 @@
 """What happens on UploadReceived."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +14,7 @@ from mien_core.errors import MienError, Missing, Rejected, Unavailable
 from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
 from mien_core.model.platform import JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_core.ports import Transaction
 from mien_streams.addressing import redriven
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
@@ -248,6 +251,35 @@ async def test_a_verdict_ends_the_job_with_its_code(verdict: MienError) -> None:
     async with database.transaction() as transaction:
         assert await transaction.dead_letters.count() == 0
         assert await transaction.inbox.has(NAME, str(from_record(delivery.headers, delivery.value).id))
+
+
+class UndoneOnce(MemoryDatabase):
+    """Undoes the first transaction that ends a job, as one does that was shared with another's fault."""
+
+    job_id: str | None = None
+    undone = False
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See MemoryDatabase."""
+        async with super().transaction() as transaction:
+            yield transaction
+            watched = await transaction.jobs.get(self.job_id) if self.job_id is not None else None
+            if watched is not None and watched.status.ended and not self.undone:
+                self.undone = True
+                raise Unavailable("transaction_undone", "What shared its transaction made it fail.", 0.0)
+
+
+async def test_a_result_whose_saving_was_undone_is_saved_again() -> None:
+    """However long serving took: its answer is not thrown away and no attempt is spent for another's fault."""
+    database, serving = UndoneOnce(), ScriptedServing()
+    begun, delivery = await started(database)
+    database.job_id = begun.id
+    await analyse_face(database, serving).handle(delivery)
+    assert database.undone
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+    assert len(serving.requests) == 1
+    assert len(await emitted(database)) == 1
 
 
 @pytest.mark.usefixtures("clock")

@@ -11,10 +11,11 @@ The same happens when a unit would wait for a row that another process keeps: th
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg.errors import LockNotAvailable
@@ -62,10 +63,16 @@ class SharedTransactions(Generic[Made]):
         """
         shared = self._joined()
         try:
+            if shared.holder is asyncio.current_task():
+                raise RuntimeError("A unit of work within another one would wait for itself.")
             async with shared.turn:
                 work = await shared.connected()
-                async with self._part(shared, work) as made:
-                    yield made
+                shared.holder = asyncio.current_task()
+                try:
+                    async with self._part(shared, work) as made:
+                        yield made
+                finally:
+                    shared.holder = None
         finally:
             shared.leave()
         await shared.ended()
@@ -76,7 +83,8 @@ class SharedTransactions(Generic[Made]):
         shared = self._joinable
         if shared is None or alone or shared.units == self._most or shared.error is not None:
             shared = _Shared(BEGIN if alone else BEGIN_SHARED)
-            shared.owner = asyncio.create_task(self._owned(shared))
+            # in a context of its own: what it logs is about all of them, not about the first
+            shared.owner = asyncio.create_task(self._owned(shared), context=contextvars.Context())
             self._joinable = None if alone else shared
         shared.join()
         return shared
@@ -91,10 +99,14 @@ class SharedTransactions(Generic[Made]):
                 await shared.finish()
         except Exception as error:  # noqa: BLE001 - it isn't caught here: every member raises it
             shared.fail(error)
+        except BaseException:
+            shared.fail(_undone())
+            raise
         finally:
             self._close(shared)
-            if shared.error is not None and shared.units > 1:
-                self._all_alone(shared.error)
+            why = None if shared.lacks_connection else shared.error
+            if why is not None and (shared.units > 1 or isinstance(why, LockNotAvailable)):
+                self._all_alone(why)
             shared.end()
 
     def _close(self, shared: "_Shared") -> None:
@@ -140,6 +152,7 @@ class _Shared:
         self.signals: SignalsToSend = []
         self.error: BaseException | None = None
         self.owner: asyncio.Task[None] | None = None
+        self.holder: asyncio.Task[Any] | None = None
         self._work: UnitOfWork | None = None
         self._inside = 0
         self._changed = asyncio.Event()
@@ -189,6 +202,11 @@ class _Shared:
         self.error = self.error or error
         self._has_connection.set()
 
+    @property
+    def lacks_connection(self) -> bool:
+        """Tell whether the pool gave none, which is nobody's fault."""
+        return self._work is None
+
     def end(self) -> None:
         self._has_ended.set()
 
@@ -205,7 +223,7 @@ class _Shared:
     def _check(self) -> None:
         if self.error is None:
             return
-        if self.units == 1:
+        if self.units == 1 or self.lacks_connection:
             raise self.error
         raise _undone() from self.error
 

@@ -80,7 +80,9 @@ class UnitOfWork:
         if not self._waiting:
             return await self._connection.execute(statement, parameters)
         cursor = psycopg.AsyncClientCursor(self._connection)
-        statements = [*self._taken(), cursor.mogrify(statement, parameters)]
+        # before what waits is taken: parameters that can't be written must not lose what others left
+        own = cursor.mogrify(statement, parameters)
+        statements = [*self._taken(), own]
         await cursor.execute(";\n".join(statements))
         for _ in statements[1:]:
             cursor.nextset()
@@ -106,10 +108,14 @@ class UnitOfWork:
                 await self._send(statements)
                 reached(Point.COMMITTING)
                 await self._send(commit)
+                self._check_committed(commit)
                 reached(Point.COMMITTED)
                 await self._send(announcements)
             else:
                 await self._send([*statements, *commit, *announcements])
+                for _ in statements:
+                    self._cursor.nextset()
+                self._check_committed(commit)
         except psycopg.Error as error:
             # The work is committed. A signal is a hint, so its loss must not look like a failure of the work.
             if error.diag.source_file != _NOTIFY_SOURCE:
@@ -149,6 +155,11 @@ class UnitOfWork:
             self._waiting.clear()
             # fails where what the server refused was an earlier part's: then there is no such savepoint
             await self._send([f"ROLLBACK TO SAVEPOINT {part.savepoint}", f"RELEASE SAVEPOINT {part.savepoint}"])
+
+    def _check_committed(self, commit: Sequence[str]) -> None:
+        """Raise if an error was passed over: the server then answers COMMIT with a rollback, and with no error."""
+        if commit and self._cursor.statusmessage != "COMMIT":
+            raise psycopg.errors.InFailedSqlTransaction("An error was passed over, so the server undid it all.")
 
     async def _send(self, statements: Sequence[str]) -> None:
         if statements:
