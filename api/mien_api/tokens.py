@@ -23,7 +23,8 @@ from mien_core.model.platform import Caller
 MAX_CHARACTERS: Final = 8 * 1024
 
 _THREE_PARTS: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+# lone surrogates stand for nothing that could be stored
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 # RFC 7519 section 5.1 and RFC 9068 section 2.1; another type is another thing that the same key has signed
 _TYPES: Final = frozenset({"jwt", "at+jwt"})
 # Cognito's word for what a token is for; refresh tokens, say, are not shown to APIs

@@ -35,6 +35,12 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _RAW_HEADER: Final = HEADER.lower().encode()
 _WELL_FORMED: Final = re.compile(r"[!-~]{1,255}")
 _STATE: Final = "idempotency"
+_OVER: Final = "idempotency_attempt_is_over"
+
+
+def needs_other_ids(request: Request) -> None:
+    """Say that what this request made has failed for good: an attempt after it makes another, if it may make one."""
+    setattr(request.state, _OVER, True)
 
 
 def install(app: FastAPI, leases: Leases) -> None:
@@ -188,7 +194,8 @@ class _Exchange:
         status: int = start["status"]
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
         if self.refused or failed:
-            await self._let_go(forget=not failed)
+            over: bool = self._scope["state"].get(_OVER, False)
+            await self._let_go(forget=over or not failed)
             return True
         self._end()
         answer = Answer.of(status, Headers(raw=start["headers"]), body)

@@ -9,8 +9,9 @@ from fastapi.security import APIKeyHeader
 from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting
-from mien_api.scopes import Application, require_scope
+from mien_api.scopes import ALL_SCOPES, APPLICATIONS, Application, require_scope
 from mien_api.skin_handlers import SkinHandlers
+from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
 
 # declares the header to OpenAPI; what is in it is judged by Authentication
@@ -112,6 +113,14 @@ class _OfApplication:
         return caller
 
 
+async def _job_caller(caller: AnyCaller) -> Caller:
+    if not caller.scopes & (APPLICATIONS | {ALL_SCOPES}):
+        raise Rejected("scope_missing", "The credential covers no application. Ask for one that does.")
+    return caller
+
+
+# jobs are all applications', and nobody's who has none of them
+JobCaller = Annotated[Caller, Depends(_job_caller)]
 GlamCaller = Annotated[Caller, Depends(_OfApplication("glam"))]
 SkinCaller = Annotated[Caller, Depends(_OfApplication("skin"))]
 CycleCaller = Annotated[Caller, Depends(_OfApplication("cycle"))]

@@ -8,27 +8,27 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from mien_api.event_stream import EventStream
 from mien_api.job_feed import JobFeed, Watch
-from mien_api.routers.dependencies import AnyCaller, UsesHandlers
+from mien_api.routers.dependencies import JobCaller, UsesHandlers
 from mien_api.schemas import JobBody, job_body
 from mien_api.server_sent_events import resume_after
 
 router = APIRouter(tags=["Jobs"])
 
 
-async def _watch(request: Request, job_id: UUID, caller: AnyCaller) -> AsyncIterator[Watch]:
+async def _watch(request: Request, job_id: UUID, caller: JobCaller) -> AsyncIterator[Watch]:
     feed: JobFeed = request.app.state.job_feed
     with feed.watching(str(job_id), caller) as watch:
         yield watch
 
 
 @router.get("/jobs/{job_id}")
-async def get_job(job_id: UUID, caller: AnyCaller, handlers: UsesHandlers) -> JobBody:
+async def get_job(job_id: UUID, caller: JobCaller, handlers: UsesHandlers) -> JobBody:
     """Look at a job: its state, its steps, and where its time went."""
     return job_body(await handlers.job(caller, str(job_id)))
 
 
 @router.delete("/jobs/{job_id}")
-async def cancel_job(job_id: UUID, caller: AnyCaller, handlers: UsesHandlers) -> JobBody:
+async def cancel_job(job_id: UUID, caller: JobCaller, handlers: UsesHandlers) -> JobBody:
     """Cancel a job and look at it: what is being made for it is thrown away. A second time changes nothing.
 
     A job that was completed or has failed stays as it is: 409 job_already_ended.
@@ -44,7 +44,7 @@ async def cancel_job(job_id: UUID, caller: AnyCaller, handlers: UsesHandlers) ->
 )
 async def stream_job(
     job_id: UUID,
-    caller: AnyCaller,
+    caller: JobCaller,
     handlers: UsesHandlers,
     watch: Annotated[Watch, Depends(_watch)],
     last_event_id: Annotated[str | None, Header(description="the last event seen; what came after it follows")] = None,

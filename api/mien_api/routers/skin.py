@@ -1,6 +1,7 @@
 """Skin Chapters: send a photo, get what it shows of the skin."""
 
 import time
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from mien_api import idempotency
 from mien_api.forms import OVERHEAD_BYTES, read_form
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
@@ -17,7 +19,7 @@ from mien_api.skin_handlers import SkinHandlers
 from mien_api.skin_schemas import SkinAnalysisBody, SkinForm, SkinJobBody, skin_analysis_body, skin_job_body
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
-from mien_core.errors import Conflict, Rejected
+from mien_core.errors import Rejected
 from mien_core.model.platform import Analysis, Caller, Job, JobError, JobStatus
 from mien_core.rules.uploads import MAX_BYTES
 
@@ -138,10 +140,13 @@ async def _answer(
         body = skin_job_body(await handlers.platform.job(caller, job.id))
         headers = {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
         return Response(body.model_dump_json(), 202, headers, media_type="application/json")
+    # what is returned here is an answer, and not raised: it is the same again under the same Idempotency-Key
     if job.error is not None:
+        idempotency.needs_other_ids(request)
         return _refusal(request, job.error, analysis_id=job.id)
     if job.status is JobStatus.CANCELLED:
-        raise Conflict("analysis_cancelled", "The analysis was cancelled. Send the photo again to have it analysed.")
+        detail = "The analysis was cancelled. Send the photo again, as another request, to have it analysed."
+        return problem(request, "analysis_cancelled", HTTPStatus.CONFLICT, detail, analysis_id=job.id)
     shown = skin_analysis_body(job, await handlers.result(analysis))
     return Response(shown.model_dump_json(), media_type="application/json")
 

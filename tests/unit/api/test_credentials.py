@@ -119,3 +119,19 @@ async def test_wrong_keys_commands_are_refused(platform: Platform) -> None:
         new_api_key("acme", "frontend", frozenset({"everything"}))
     with pytest.raises(Missing, match="api_key_not_found"):
         await keys.revoke(platform.database, "no-such-key")
+
+
+async def test_a_key_for_no_application_opens_no_job(platform: Platform) -> None:
+    """Who may see a tenant's figures may neither look at its jobs nor end them; who has one application, may."""
+    async with platform.client(await platform.secret()) as client:
+        upload_id = await platform.uploaded(client)
+        job_id = (await client.post("/analyze", json={"uploadId": upload_id}, headers=NOW_HEADERS)).json()["id"]
+    async with platform.client(await platform.secret(scopes="usage,webhooks")) as client:
+        answers = [
+            await client.get(f"/jobs/{job_id}"),
+            await client.get(f"/jobs/{job_id}/events"),
+            await client.delete(f"/jobs/{job_id}"),
+        ]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(403, "scope_missing")}
+    async with platform.client(await platform.secret(scopes="glam")) as client:
+        assert (await client.delete(f"/jobs/{job_id}")).status_code == 200

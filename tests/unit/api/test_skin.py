@@ -334,6 +334,46 @@ async def test_a_cancelled_analysis_is_a_conflict(platform: Platform, client: ht
     assert (answer.status_code, answer.json()["code"]) == (409, "analysis_cancelled")
 
 
+async def sent_with_a_key(platform: Platform, client: httpx.AsyncClient) -> tuple[asyncio.Task[httpx.Response], str]:
+    """A request under an Idempotency-Key that waits for its job; the job's id."""
+    known = set(platform.database.state.jobs)
+    files = {"image": ("me.jpg", PHOTO, "image/jpeg")}
+    headers = {"Idempotency-Key": "once", "Prefer": "wait=60"}
+    sent = asyncio.create_task(client.post(PATH, files=files, headers=headers))
+    async with asyncio.timeout(60):
+        while not platform.database.state.jobs.keys() - known:
+            assert not sent.done(), sent.result().text
+            await asyncio.sleep(0.01)
+    [job_id] = platform.database.state.jobs.keys() - known
+    return sent, job_id
+
+
+async def test_what_was_cancelled_is_not_done_under_the_same_key(platform: Platform, client: httpx.AsyncClient) -> None:
+    """Who repeats the request that was cancelled meanwhile is told so again, and no second analysis begins."""
+    sent, job_id = await sent_with_a_key(platform, client)
+    async with platform.database.transaction() as transaction:
+        await transaction.jobs.change(job_id, JobStatus.CANCELLED)
+    first = await sent
+    files = {"image": ("me.jpg", PHOTO, "image/jpeg")}
+    again = await client.post(PATH, files=files, headers={"Idempotency-Key": "once", "Prefer": "wait=60"})
+    assert [(one.status_code, one.json()["code"]) for one in (first, again)] == [(409, "analysis_cancelled")] * 2
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert list(platform.database.state.jobs) == [job_id]
+
+
+async def test_what_failed_for_a_while_may_be_tried_again_under_the_same_key(
+    platform: Platform, client: httpx.AsyncClient
+) -> None:
+    """A job that failed with a 503 has ended: the next attempt begins another, which may succeed."""
+    sent, job_id = await sent_with_a_key(platform, client)
+    await platform.fail(job_id, "serving_unavailable")
+    assert (await sent).status_code == 503
+    again, another_id = await sent_with_a_key(platform, client)
+    assert another_id != job_id
+    await platform.complete(another_id)
+    assert (await again).status_code == 200
+
+
 async def test_an_analysis_that_was_erased_is_missing(platform: Platform, client: httpx.AsyncClient) -> None:
     """Its job may still be known for a moment."""
     analysis_id = await begun(client)
