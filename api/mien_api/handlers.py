@@ -10,13 +10,13 @@ from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, original_key
 from mien_core.model.platform import (
     Analysis,
+    AnnouncedPurpose,
     Caller,
     Job,
     JobHistory,
     JobKind,
     JobStatus,
     NewUpload,
-    Purpose,
     Upload,
     require_owned,
     user_of,
@@ -50,7 +50,7 @@ class Handlers:
         *,
         content_type: str,
         content_length: int,
-        purpose: Purpose,
+        purpose: AnnouncedPurpose,
         user_id: str | None,
         consent: bool | None,
     ) -> tuple[Upload, PresignedPut]:
@@ -143,13 +143,13 @@ class Handlers:
     async def analysis(self, job: Job) -> Analysis | None:
         """What a job that the caller was shown has come to; None if it came to nothing, or was erased meanwhile."""
         async with self.database.reading() as reading:
-            return await reading.analyses.get(job.upload_id)
+            return await reading.analyses.get(job.photo_id)
 
     async def _result(self, job: Job) -> Result:
         return Result(*await asyncio.gather(self.analysis(job), self._annotated_url(job)))
 
     async def _annotated_url(self, job: Job) -> str:
-        return await self.object_store.presign_get(annotated_key(job.upload_id), self.download_expires)
+        return await self.object_store.presign_get(annotated_key(job.photo_id), self.download_expires)
 
     async def _known(self, caller: Caller, upload_id: str) -> tuple[Upload, Job | None]:
         async with self.database.reading() as transaction:

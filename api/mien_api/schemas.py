@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from mien_api.handlers import Result
 from mien_core.model.face import NOTICE, Face, Tone
-from mien_core.model.platform import Job, JobHistory, JobStatus, Purpose
+from mien_core.model.platform import AnnouncedPurpose, Job, JobHistory, JobStatus
 from mien_core.model.skin import Condition, SkinReport, SkinType
 from mien_core.rules.skin import conclusion_of
 
@@ -27,7 +27,7 @@ class UploadUrlRequest(Schema):
 
     content_type: str = Field(examples=["image/jpeg"])
     content_length: int = Field(gt=0, examples=[204_800])
-    purpose: Purpose = "glam"
+    purpose: AnnouncedPurpose = "glam"
     user_id: UserId | None = None
     consent: bool | None = Field(default=None, description="The person in the photo agreed to its analysis.")
 
@@ -101,7 +101,7 @@ class JobFields(BaseModel):
     id: str
     kind: str
     status: JobStatus
-    upload_id: str
+    upload_id: str | None
     created_at: datetime
     updated_at: datetime
     error: ErrorInfo | None
@@ -117,7 +117,7 @@ def analysis_body(job: Job, result: Result) -> AnalysisBody:
     """Show an analysis as far as it has come."""
     analysis = result.analysis
     return AnalysisBody(
-        upload_id=job.upload_id,
+        upload_id=job.photo_id,
         job_id=job.id,
         status=job.status,
         created_at=job.created_at,

@@ -76,8 +76,8 @@ class SkinHandlers:
         """
         async with self.platform.database.reading() as reading:
             job = require_owned(await reading.jobs.get(analysis_id), caller, "analysis")
-            upload = await reading.uploads.get(job.upload_id)
-            analysis = await reading.analyses.get(job.upload_id)
+            upload = await reading.uploads.get(job.photo_id)
+            analysis = await reading.analyses.get(job.photo_id)
         return require_owned(job if upload and upload.purpose == "skin" else None, caller, "analysis"), analysis
 
     async def result(self, analysis: Analysis | None) -> SkinResult:

@@ -26,7 +26,10 @@ _REQUIRED_HEADERS = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time
 
 
 class Fact(BaseModel):
-    """What an event says. Members that a later, compatible producer added are ignored."""
+    """What an event says: each names its job_id, and upload_id if it is about a photo.
+
+    Members that a later, compatible producer added are ignored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,17 +59,19 @@ class FaceAnalysed(Fact):
 
 
 class JobFailed(Fact):
-    """A job ended without a result; code is stable, and says why."""
+    """A job ended without a result; code is stable, and says why. Not every job is about a photo."""
 
-    type: ClassVar[str] = "dev.mien.job-failed.v1"
-    topic: ClassVar[str] = "mien.job-failed.v1"
+    type: ClassVar[str] = "dev.mien.job-failed.v2"
+    topic: ClassVar[str] = "mien.job-failed.v2"
 
-    upload_id: uuid.UUID
+    upload_id: uuid.UUID | None
     job_id: uuid.UUID
     code: str
 
 
-FACTS: tuple[type[Fact], ...] = (UploadReceived, FaceAnalysed, JobFailed)
+AnyFact = UploadReceived | FaceAnalysed | JobFailed
+
+FACTS: tuple[type[AnyFact], ...] = (UploadReceived, FaceAnalysed, JobFailed)
 TOPICS: tuple[str, ...] = tuple(fact.topic for fact in FACTS)
 
 _FACT_OF_TYPE = {fact.type: fact for fact in FACTS}
@@ -84,7 +89,7 @@ class Event(BaseModel):
     time: datetime
     datacontenttype: Literal["application/json"] = CONTENT_TYPE
     traceparent: str | None = None
-    data: UploadReceived | FaceAnalysed | JobFailed
+    data: AnyFact
 
     @field_validator("time")
     @classmethod
@@ -92,6 +97,11 @@ class Event(BaseModel):
         if value.tzinfo is None:
             raise ValueError("time needs a UTC offset")
         return value
+
+    @property
+    def upload_id(self) -> uuid.UUID | None:
+        """The photo that it is about; None if it is about none."""
+        return upload_id if isinstance(upload_id := getattr(self.data, "upload_id", None), uuid.UUID) else None
 
 
 def upload_received(upload_id: str, job_id: str, traceparent: str | None = None) -> Event:
@@ -102,23 +112,24 @@ def upload_received(upload_id: str, job_id: str, traceparent: str | None = None)
 
 def face_analysed(cause: Event, model_revision: str, traceparent: str | None = None) -> Event:
     """Say that the upload of cause (an UploadReceived) was analysed."""
-    data = FaceAnalysed(upload_id=cause.data.upload_id, job_id=cause.data.job_id, model_revision=model_revision)
+    data = FaceAnalysed(upload_id=cause.upload_id, job_id=cause.data.job_id, model_revision=model_revision)
     return _event(data, str(cause.id), traceparent or cause.traceparent)
 
 
 def job_failed(cause: Event, code: str, traceparent: str | None = None, redrives: int = 0) -> Event:
     """Say that the job which cause began has failed; after each of its redrives anew."""
-    data = JobFailed(upload_id=cause.data.upload_id, job_id=cause.data.job_id, code=code)
+    data = JobFailed(upload_id=cause.upload_id, job_id=cause.data.job_id, code=code)
     origin = f"{cause.id}\n{redrives}" if redrives else str(cause.id)
     return _event(data, origin, traceparent or cause.traceparent)
 
 
-def _event(data: UploadReceived | FaceAnalysed | JobFailed, cause: str, traceparent: str | None) -> Event:
+def _event(data: AnyFact, cause: str, traceparent: str | None) -> Event:
+    about = data.job_id if (upload_id := getattr(data, "upload_id", None)) is None else upload_id
     return Event(
         # the same cause gives the same id, so that a repeat is recognised as one
         id=uuid.uuid5(_ID_NAMESPACE, f"{data.type}\n{cause}"),
         type=data.type,
-        subject=str(data.upload_id),
+        subject=str(about),
         time=datetime.now(UTC),
         traceparent=traceparent,
         data=data,
@@ -126,7 +137,10 @@ def _event(data: UploadReceived | FaceAnalysed | JobFailed, cause: str, tracepar
 
 
 def to_record(event: Event) -> Record:
-    """Encode an event for its topic. The key is the upload's id: what concerns one upload stays in order."""
+    """Encode an event for its topic.
+
+    The key is the upload's id, or the job's where there is no upload: what concerns one photo stays in order.
+    """
     headers = [
         ("ce_specversion", "1.0"),
         ("ce_id", str(event.id)),

@@ -147,7 +147,7 @@ class Jobs(Protocol):
     """The jobs and job_events tables. Every end is announced on Channel.JOB_ENDS after the commit."""
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
-        """Create the job of this kind for this upload; if there is one, give that back and False."""
+        """Create the job; if there is one of this kind for its upload, or with its id, give that back and False."""
 
     async def get(self, job_id: str) -> Job | None:
         """Read one."""

@@ -84,7 +84,7 @@ class DeadLetterDesk:
         if letter.handler not in self._handlers:
             raise Conflict("handler_unknown", f"Nobody takes messages as {letter.handler} any more. Drop the letter.")
         if letter.job_id is not None:
-            upload = await transaction.uploads.get(job.upload_id) if job else None
+            upload = await transaction.uploads.get(job.upload_id) if job and job.upload_id else None
             check_redrive(job, upload, await transaction.now())
 
     async def _close(self, transaction: Transaction, letter: DeadLetter, action: str) -> None:

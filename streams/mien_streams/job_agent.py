@@ -14,11 +14,22 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A job that is to be done, whose photo it is about, and the event that asks for it."""
+    """A job that is to be done, the photo that it is about if there is one, and the event that asks for it."""
 
     job: Job
-    upload: Upload
+    upload: Upload | None
     event: Event
+
+    @property
+    def photo(self) -> Upload:
+        """The upload, for agents whose jobs all have one.
+
+        Raises:
+            TypeError: the job has none: who makes such jobs has a bug.
+        """
+        if self.upload is None:
+            raise TypeError(f"A job of kind {self.job.kind} needs an upload; {self.job.id} has none.")
+        return self.upload
 
 
 class JobAgent(ABC, Generic[Result]):

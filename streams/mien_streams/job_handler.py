@@ -59,7 +59,9 @@ class JobHandler(Handler, Generic[Result]):
         """See Handler."""
         order = self._understood(delivery)
         event = order.event
-        ids = {"upload_id": str(event.data.upload_id), "job_id": str(event.data.job_id)}
+        ids = {"job_id": str(event.data.job_id)}
+        if event.upload_id is not None:
+            ids["upload_id"] = str(event.upload_id)
         with (
             telemetry.log_context(**ids),
             telemetry.start_span(
@@ -103,10 +105,10 @@ class JobHandler(Handler, Generic[Result]):
             if await reading.inbox.has(self.name, str(event.id)):
                 return None
             job = await reading.jobs.get(str(event.data.job_id))
-            upload = await reading.uploads.get(str(event.data.upload_id))
+            upload = await reading.uploads.get(job.upload_id) if job and job.upload_id else None
             now = await reading.now()
         # an erasure takes an upload and its job together, perhaps between the two reads
-        if not _is_open(job, order) or upload is None:
+        if not _is_open(job, order) or (upload is None and job.upload_id is not None):
             return None
         why_not = refusal(job, upload, now)
         if why_not is not None:

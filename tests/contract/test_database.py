@@ -187,6 +187,23 @@ async def test_an_upload_has_one_job_of_a_kind(database: Database) -> None:
     assert second == first
 
 
+async def test_a_job_without_a_photo_is_created_once_by_its_id(database: Database) -> None:
+    """What is about no photo may exist many times of a kind, each id once; it has no upload, and says so if asked."""
+    upload = await _uploaded(database)
+    wanted, other = new_job(upload, upload_id=None), new_job(upload, upload_id=None)
+    async with database.transaction() as transaction:
+        first, created = await transaction.jobs.create(wanted)
+        again, created_again = await transaction.jobs.create(wanted)
+        _, created_other = await transaction.jobs.create(other)
+        assert await transaction.jobs.get(wanted.id) == first
+        assert len(await transaction.jobs.events(wanted.id)) == 1
+    assert (created, created_again, created_other) == (True, False, True)
+    assert again == first
+    assert first.upload_id is None
+    with pytest.raises(TypeError, match=wanted.id):
+        _ = first.photo_id
+
+
 async def test_open_jobs_are_counted_by_kind(database: Database) -> None:
     """Created and processing ones count, ended ones don't."""
     async with database.reading() as reading:

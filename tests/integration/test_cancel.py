@@ -71,7 +71,7 @@ async def test_a_cancellation_that_comes_first_wins(database: PostgresDatabase, 
         await somebody_waits_for_a_lock(fresh_database)
     await asyncio.wait_for(working, DEADLINE_SECONDS)
     assert (await job(database, begun.id)).status is JobStatus.CANCELLED
-    assert await analysis(database, begun.upload_id) is None
+    assert await analysis(database, begun.photo_id) is None
     assert await emitted(database) == []
 
 
@@ -88,7 +88,7 @@ async def test_a_result_that_comes_first_wins(database: PostgresDatabase, fresh_
         await asyncio.wait_for(cancelling, DEADLINE_SECONDS)
     await asyncio.wait_for(working, DEADLINE_SECONDS)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
-    assert await analysis(database, begun.upload_id) is not None
+    assert await analysis(database, begun.photo_id) is not None
 
 
 async def test_whoever_wins_there_is_one_end_and_what_belongs_to_it(database: PostgresDatabase) -> None:
@@ -112,5 +112,5 @@ async def test_whoever_wins_there_is_one_end_and_what_belongs_to_it(database: Po
         seen = await history(database, one.id)
         ends = [step.status for step in seen.steps if step.status.ended]
         assert ends == [JobStatus.CANCELLED if was_cancelled else JobStatus.COMPLETED]
-        assert (await analysis(database, one.upload_id) is None) == was_cancelled
+        assert (await analysis(database, one.photo_id) is None) == was_cancelled
         assert (one.id in told) == (not was_cancelled)

@@ -229,7 +229,7 @@ async def test_a_job_goes_all_the_way(platform: Platform) -> None:
         hops = {"outbox", "kafka", "queue", "begin", "serving", "serving.decode", "commit"}
         assert set(ended.timings) == hops
         async with platform.database.transaction() as transaction:
-            analysis = await transaction.analyses.get(job.upload_id)
+            analysis = await transaction.analyses.get(job.photo_id)
         assert analysis is not None
         assert analysis.report == face_report()
         assert job.upload_id in await _uploads_on(platform, events.FaceAnalysed, 1)

@@ -11,7 +11,10 @@ from mien_core.model.face import FaceReport
 from mien_core.model.serving import PhotoFacts
 from mien_core.model.skin import Condition, MeasureName, SkinReport, SkinType
 
-Purpose = Literal["glam", "skin", "cycle", "poster"]
+# what a photo may be announced for
+AnnouncedPurpose = Literal["glam", "skin", "cycle", "poster"]
+# a try-on's photo comes with its session
+Purpose = AnnouncedPurpose | Literal["tryon"]
 Consent = Literal["attested", "given"]
 
 
@@ -151,13 +154,13 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be created; deadline_seconds after its creation it ends failed."""
+    """A job to be created; deadline_seconds after its creation it ends failed. upload_id is None if it has no photo."""
 
     id: str
     tenant: str
     user_id: str | None
     kind: JobKind
-    upload_id: str
+    upload_id: str | None
     deadline_seconds: int
 
 
@@ -173,7 +176,7 @@ class Job:
     tenant: str
     user_id: str | None
     kind: JobKind
-    upload_id: str
+    upload_id: str | None
     status: JobStatus
     error: JobError | None
     timings: dict[str, float]
@@ -181,6 +184,17 @@ class Job:
     updated_at: datetime
     deadline_at: datetime
     redrives: int
+
+    @property
+    def photo_id(self) -> str:
+        """The upload's id, where only jobs with one can be.
+
+        Raises:
+            TypeError: the job has none: who made it has a bug.
+        """
+        if self.upload_id is None:
+            raise TypeError(f"A job of kind {self.kind} needs an upload; {self.id} has none.")
+        return self.upload_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mien_core import telemetry
 from mien_core.events import UploadReceived, face_analysed, to_record
 from mien_core.model.keys import photo_key
-from mien_core.model.platform import Analysis, Job, NewAnalysis, NewSkinAnalysis, Upload
+from mien_core.model.platform import Analysis, NewAnalysis, NewSkinAnalysis, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.ports import Database, ObjectStore, Transaction
 from mien_core.rules.skin import Conclusion, require_conclusion
@@ -42,8 +42,8 @@ class AnalyseFace(JobAgent[Analysed]):
 
     async def work(self, assignment: Assignment) -> Analysed:
         """See JobAgent."""
-        upload = assignment.upload
-        answer = await self._serving.analyse(_request(assignment.job), await self._earlier(upload))
+        upload = assignment.photo
+        answer = await self._serving.analyse(_request(upload), await self._earlier(upload))
         skin = upload.purpose == "skin"
         return Analysed(answer, require_conclusion(answer.skin, answer.report.face.quality) if skin else None)
 
@@ -52,7 +52,7 @@ class AnalyseFace(JobAgent[Analysed]):
         job, answer, conclusion = assignment.job, result.answer, result.conclusion
         await transaction.analyses.save(
             NewAnalysis(
-                upload_id=job.upload_id,
+                upload_id=assignment.photo.id,
                 job_id=job.id,
                 tenant=job.tenant,
                 user_id=job.user_id,
@@ -92,10 +92,10 @@ class AnalyseFace(JobAgent[Analysed]):
             return await reading.analyses.newest_of_pixels(upload.tenant, upload.pixel_digest, besides=upload.id)
 
 
-def _request(job: Job) -> FaceRequest:
+def _request(upload: Upload) -> FaceRequest:
     return FaceRequest(
-        upload_id=job.upload_id,
-        photo_key=photo_key(job.upload_id),
+        upload_id=upload.id,
+        photo_key=photo_key(upload.id),
         # a user's photos stay with one model revision while another is rolled out
-        subject=f"{job.tenant}/{job.user_id}" if job.user_id else job.upload_id,
+        subject=f"{upload.tenant}/{upload.user_id}" if upload.user_id else upload.id,
     )

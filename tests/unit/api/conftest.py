@@ -89,7 +89,7 @@ class Platform:
         async with self.database.transaction() as transaction:
             job = await transaction.jobs.get(job_id)
             assert job is not None
-            upload = await transaction.uploads.get(job.upload_id)
+            upload = await transaction.uploads.get(job.photo_id)
             assert upload is not None
             await transaction.analyses.save(new_analysis(upload, job_id, **fields))
             await transaction.jobs.change(job_id, JobStatus.COMPLETED, timings={"outbox": 2.0, "serving": 80.0})

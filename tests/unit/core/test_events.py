@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from mien_core import events
 from mien_core.errors import Rejected
-from mien_core.events import FACTS, Event, Fact, face_analysed, from_record, job_failed, to_record, upload_received
+from mien_core.events import (
+    FACTS,
+    Event,
+    Fact,
+    JobFailed,
+    face_analysed,
+    from_record,
+    job_failed,
+    to_record,
+    upload_received,
+)
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "events"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -27,6 +37,19 @@ def test_an_event_survives_its_way_over_a_topic(event: Event) -> None:
     assert from_record(record.headers, record.value) == event
     assert record.topic == event.data.topic
     assert record.key == str(event.data.upload_id).encode()
+
+
+def test_what_is_about_no_photo_is_about_its_job() -> None:
+    """Its key and its subject are the job's id, and it survives its way."""
+    told = job_failed(RECEIVED, "no_face")
+    photoless = told.model_copy(
+        update={"subject": str(told.data.job_id), "data": JobFailed(upload_id=None, job_id=told.data.job_id, code="x")}
+    )
+    failed_again = job_failed(photoless, "no_credits")
+    record = to_record(failed_again)
+    assert from_record(record.headers, record.value) == failed_again
+    assert record.key == failed_again.subject.encode() == str(told.data.job_id).encode()
+    assert failed_again.upload_id is None
 
 
 def test_the_wire_format_is_cloudevents_in_binary_mode() -> None:

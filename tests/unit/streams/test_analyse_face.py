@@ -56,7 +56,7 @@ async def test_a_photo_becomes_an_analysis() -> None:
         )
     ]
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
-    saved = await analysis(database, begun.upload_id)
+    saved = await analysis(database, begun.photo_id)
     assert saved is not None
     assert (saved.job_id, saved.tenant, saved.user_id) == (begun.id, begun.tenant, "anna")
     assert (saved.model_revision, saved.report) == (REVISION, answer(serving.requests[0]).report)
@@ -96,7 +96,7 @@ async def test_a_skin_photo_that_shows_no_condition_fails_with_what_to_do() -> N
     assert ended.error is not None
     assert ended.error.code == "skin_not_visible"
     assert "Hold the camera still." in ended.error.detail
-    assert await analysis(database, begun.upload_id) is None
+    assert await analysis(database, begun.photo_id) is None
     assert database.state.skin_analyses == {}
 
 
@@ -221,7 +221,7 @@ async def test_a_job_that_is_cancelled_meanwhile_stays_cancelled(verdict: Reject
 
     await analyse_face(database, CancellingServing([verdict] if verdict else [])).handle(delivery)
     assert (await job(database, begun.id)).status is JobStatus.CANCELLED
-    assert await analysis(database, begun.upload_id) is None
+    assert await analysis(database, begun.photo_id) is None
     assert await emitted(database) == []
 
 
@@ -398,8 +398,8 @@ async def test_a_photo_that_is_no_longer_kept_is_not_looked_at() -> None:
     """The job fails with photo_expired, and serving isn't asked."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database)
-    upload = database.state.uploads[begun.upload_id]
-    database.state.uploads[begun.upload_id] = replace(upload, expires_at=datetime.now(UTC))
+    upload = database.state.uploads[begun.photo_id]
+    database.state.uploads[begun.photo_id] = replace(upload, expires_at=datetime.now(UTC))
     await analyse_face(database, serving).handle(delivery)
     ended = await job(database, begun.id)
     assert ended.error is not None

@@ -83,7 +83,7 @@ async def test_a_redriven_message_is_done_as_if_it_came_for_the_first_time() -> 
     assert (again.key, again.value) == (letter.key, letter.value)
     await edge(database, ScriptedServing()).process(again)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
-    assert await analysis(database, begun.upload_id) is not None
+    assert await analysis(database, begun.photo_id) is not None
     assert [event.type for event in await emitted(database)] == [JobFailed.type, FaceAnalysed.type]
     assert [step.status for step in database.state.job_events[begun.id]] == [
         JobStatus.CREATED,
@@ -173,7 +173,7 @@ async def test_a_photo_that_is_no_longer_kept_is_not_worked_on_again() -> None:
     """Expired or erased: a conflict."""
     database = MemoryDatabase()
     begun, _ = await poisoned(database)
-    upload = database.state.uploads[begun.upload_id]
+    upload = database.state.uploads[begun.photo_id]
     database.state.uploads[upload.id] = replace(upload, expires_at=upload.created_at)
     await _conflicts(database, "photo_expired")
     del database.state.uploads[upload.id]

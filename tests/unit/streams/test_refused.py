@@ -78,7 +78,7 @@ async def test_news_of_a_job_that_has_ended_change_nothing_when_they_are_refused
     """The job keeps its result; the letter is nobody's work."""
     database, publisher = MemoryDatabase(), MemoryEventPublisher()
     started = await begun(database)
-    news = face_analysed(upload_received(started.upload_id, started.id), "face@1")
+    news = face_analysed(upload_received(started.photo_id, started.id), "face@1")
     publisher.missing = {news.data.topic}
     async with database.transaction() as transaction:
         await transaction.jobs.change(started.id, JobStatus.COMPLETED)

@@ -44,10 +44,10 @@ class Platform:
         begun, delivery = await self.begun(**fields)
         asked = len(self.serving.requests)
         await self.handle(delivery)
-        if len(self.serving.requests) > asked and not self.pictures(begun.upload_id):
-            for key in (annotated_key(begun.upload_id), mask_key(begun.upload_id, "radiance")):
+        if len(self.serving.requests) > asked and not self.pictures(begun.photo_id):
+            for key in (annotated_key(begun.photo_id), mask_key(begun.photo_id, "radiance")):
                 await self.store.put(key, key.encode(), "image/png")
-        saved = await analysis(self.database, begun.upload_id)
+        saved = await analysis(self.database, begun.photo_id)
         assert saved is not None
         return await job(self.database, begun.id), saved
 
@@ -123,7 +123,7 @@ async def test_an_uploads_own_analysis_is_not_copied_onto_itself(platform: Platf
     """Work that is done again for an upload that has its analysis is done, not taken from there."""
     begun, delivery = await platform.begun()
     async with platform.database.transaction() as transaction:
-        upload = await transaction.uploads.get(begun.upload_id)
+        upload = await transaction.uploads.get(begun.photo_id)
         assert upload is not None
         await transaction.analyses.save(new_analysis(upload, begun.id))
     await platform.handle(delivery)
@@ -214,5 +214,5 @@ async def test_being_killed_while_copying_is_harmless(platform: Platform, moment
     assert (await job(platform.database, begun.id)).status is JobStatus.PROCESSING
     await platform.handle(delivery)
     assert (await job(platform.database, begun.id)).status is JobStatus.COMPLETED
-    assert platform.pictures(begun.upload_id) == {"annotated.png", "masks/radiance.png"}
+    assert platform.pictures(begun.photo_id) == {"annotated.png", "masks/radiance.png"}
     assert len(await emitted(platform.database)) == 2

@@ -119,7 +119,7 @@ class MemoryJobs:
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """See ports.Jobs."""
-        existing = await self.of_upload(job.kind, job.upload_id)
+        existing = await (self.of_upload(job.kind, job.upload_id) if job.upload_id else self.get(job.id))
         if existing is not None:
             return existing, False
         now = _now()

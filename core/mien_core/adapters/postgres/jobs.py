@@ -46,7 +46,7 @@ class PostgresJobs:
             WITH created AS (
                 INSERT INTO jobs (id, tenant, user_id, kind, upload_id, deadline_at)
                 VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s))
-                ON CONFLICT (kind, upload_id) DO NOTHING
+                ON CONFLICT DO NOTHING
                 RETURNING *
             ), step AS (
                 INSERT INTO job_events (job_id, seq, status) SELECT id, 1, status FROM created
@@ -57,7 +57,7 @@ class PostgresJobs:
         )
         row = await cursor.fetchone()
         if row is None:
-            existing = await self.of_upload(job.kind, job.upload_id)
+            existing = await (self.of_upload(job.kind, job.upload_id) if job.upload_id else self.get(job.id))
             assert existing is not None  # noqa: S101 - the conflict was with a committed row; jobs go only with uploads
             return existing, False
         return _job(row), True
@@ -170,7 +170,7 @@ def _job(row: dict[str, Any]) -> Job:
         tenant=row["tenant"],
         user_id=row["user_id"],
         kind=JobKind(row["kind"]),
-        upload_id=str(row["upload_id"]),
+        upload_id=None if row["upload_id"] is None else str(row["upload_id"]),
         status=JobStatus(row["status"]),
         error=error,
         timings=row["timings"],
