@@ -14,6 +14,7 @@ from mien_local.parts.kafka import Kafka
 from mien_local.parts.part import Part, Stage
 from mien_local.parts.postgres import Postgres
 from mien_local.parts.s3 import NOTIFICATIONS_PARTITIONS, NOTIFICATIONS_TOPIC, S3
+from tests.redis_server import Redis
 
 
 def stage(folder: Path) -> Stage:
@@ -73,3 +74,11 @@ def s3_server(parts_stage: Stage, kafka_server: str) -> Iterator[S3Settings]:
     part = S3(parts_stage, kafka_server)
     for _ in run(part):
         yield part.settings
+
+
+@pytest.fixture(scope="session")
+def redis_server(parts_stage: Stage) -> Iterator[str]:
+    """A Redis server; its value is its URL. What tests write there has names that no other test has."""
+    part = Redis(parts_stage)
+    for _ in run(part):
+        yield part.url

@@ -1,7 +1,7 @@
 """The composition root: reads settings and decides which adapter is in use."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
 
 from fastapi import FastAPI
@@ -14,9 +14,11 @@ from mien_api.limits import Limiting, RateLimits
 from mien_api.stream_places import StreamLimits
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.quotas import PostgresQuotas
+from mien_core.adapters.redis_quotas import RedisQuotas
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.quotas import Quotas
 from mien_core.rules.load import Limits
-from mien_core.settings import PostgresSettings, S3Settings, ServiceSettings
+from mien_core.settings import PostgresSettings, RedisSettings, S3Settings, ServiceSettings
 
 
 class HttpSettings(BaseModel):
@@ -43,6 +45,7 @@ class ApiSettings(ServiceSettings):
     """
 
     postgres: PostgresSettings
+    redis: RedisSettings = RedisSettings()
     s3: S3Settings = S3Settings()
     api: HttpSettings = HttpSettings()
     credentials: CredentialSettings = CredentialSettings()
@@ -69,9 +72,10 @@ def build(settings: ApiSettings) -> FastAPI:
                 download_expires=settings.s3.download_expires_seconds,
             )
 
-    limiting = Limiting(
-        settings.api.limits, settings.api.trusted_proxies, open_quotas=lambda: PostgresQuotas(settings.postgres)
-    )
+    def open_quotas() -> AbstractAsyncContextManager[Quotas]:
+        return PostgresQuotas(settings.postgres) if settings.redis.url is None else RedisQuotas(settings.redis)
+
+    limiting = Limiting(settings.api.limits, settings.api.trusted_proxies, open_quotas=open_quotas)
     return create_app(
         open_handlers,
         settings.api.cors_origins,

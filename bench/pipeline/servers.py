@@ -1,8 +1,7 @@
-"""The servers of this benchmark, its own: Postgres, Kafka, and Redis where the machine has it."""
+"""The servers of this benchmark, its own: Postgres, Kafka, and Redis where there is one."""
 
 import asyncio
 import contextlib
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +13,13 @@ import psycopg
 from bench.pipeline.jobs import TOPIC
 from mien_core import events, migrations
 from mien_core.adapters.kafka import ensure_topics
+from mien_core.errors import Unavailable
 from mien_core.settings import KafkaSettings
 from mien_local.home import Home
 from mien_local.parts.kafka import Kafka
-from mien_local.parts.part import Server, ServerPart, Stage
+from mien_local.parts.part import Stage
 from mien_local.parts.postgres import Postgres
-from mien_local.ports import HOST, is_open
+from tests.redis_server import Redis
 
 # job has its own end of the line; the others read their own topics, so that none finds another's events
 PEER_TOPICS = ("bench.faust", "bench.faststream", "bench.faststream-batch", "bench.quix")
@@ -34,30 +34,6 @@ $$ BEGIN PERFORM pg_notify('bench_done', NEW.subject); RETURN NULL; END $$;
 CREATE TRIGGER bench_tell AFTER INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION bench_tell();
 ALTER TABLE audit_log DISABLE TRIGGER bench_tell;
 """
-
-
-class Redis(ServerPart):
-    """A Redis that writes each message into its file as it comes, as Kafka does, so that both survive kill -9."""
-
-    name = "redis"
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._port = stage.home.port("redis")
-        self._server = Server(stage, self.name)
-
-    @property
-    def url(self) -> str:
-        """As Celery and Dramatiq take it."""
-        return f"redis://{HOST}:{self._port}/0"
-
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        folder = self.stage.home.data / "redis"
-        folder.mkdir(parents=True)
-        options = ["--bind", HOST, "--port", str(self._port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
-        self._server.start(["redis-server", *options])
-        self._server.wait(lambda: is_open(self._port), 15.0)
 
 
 @dataclass(frozen=True)
@@ -85,11 +61,12 @@ def running() -> Iterator[Servers]:
         stage = Stage(home)
         postgres, kafka = Postgres(stage), Kafka(stage)
         parts: list[Postgres | Kafka | Redis] = [postgres, kafka]
-        redis = Redis(stage) if shutil.which("redis-server") else None
-        if redis is None:
-            print("no Celery and no Dramatiq: redis-server is missing (apt-get install redis-server)", file=sys.stderr)
-        else:
-            parts.append(redis)
+        redis: Redis | None = None
+        try:
+            (own := Redis(stage)).prepare()
+            parts.append(redis := own)
+        except Unavailable as error:
+            print(f"no Celery and no Dramatiq: {error}", file=sys.stderr)
         for part in parts:
             part.prepare()
             stack.callback(part.stop)

@@ -20,6 +20,19 @@ class PostgresSettings(BaseModel):
     pool_max: int = Field(default=10, ge=1)
 
 
+class RedisSettings(BaseModel):
+    """Where the replicas share their limits instead of in Postgres: redis://…, rediss:// with TLS, or unix://."""
+
+    url: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _with_a_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise PydanticCustomError("redis_url", "it begins with redis://, rediss:// or unix://")
+        return value
+
+
 class KafkaSettings(BaseModel):
     """brokers is a comma-separated list of host:port; the other two apply to topics that mien creates."""
 

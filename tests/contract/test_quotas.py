@@ -1,30 +1,37 @@
-"""What every adapter of the Quotas port promises: the same suite runs against Postgres and memory."""
+"""What every adapter of the Quotas port promises: the same suite runs against Postgres, Redis and memory."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from mien_core.adapters.memory.quotas import MemoryQuotas
 from mien_core.adapters.postgres.quotas import PostgresQuotas
+from mien_core.adapters.redis_quotas import RedisQuotas
 from mien_core.errors import Unavailable
 from mien_core.quotas import Lease, Quotas, Unused, Wanted
-from mien_core.settings import PostgresSettings
+from mien_core.settings import PostgresSettings, RedisSettings
 
 WINDOW = 600.0
 SHORT = 0.3
 DEADLINE_SECONDS = 60.0
 
 
-@pytest.fixture(params=["postgres", "memory"])
+@pytest.fixture(params=["postgres", "redis", "memory"])
 async def quotas(request: pytest.FixtureRequest) -> AsyncIterator[Quotas]:
     if request.param == "memory":
         yield MemoryQuotas()
+        return
+    if request.param == "redis":
+        settings = RedisSettings(url=request.getfixturevalue("redis_server"))
+        async with RedisQuotas(settings, DEADLINE_SECONDS) as redis:
+            yield redis
         return
     url = request.getfixturevalue("fresh_database")
     async with PostgresQuotas(PostgresSettings(url=SecretStr(url)), DEADLINE_SECONDS) as postgres:
@@ -138,12 +145,46 @@ async def test_rows_of_windows_that_are_over_go(fresh_database: str, key: str) -
                 await quotas.forget_expired()
 
 
-async def test_a_store_that_is_away_says_so() -> None:
-    """Every method raises Unavailable with the port's own code."""
-    nobody = "postgresql://mien@127.0.0.1:1/mien"
-    async with PostgresQuotas(PostgresSettings(url=SecretStr(nobody))) as quotas:
-        with pytest.raises(Unavailable, match="quotas_unavailable"):
+async def test_redis_drops_windows_that_are_over(redis_server: str, key: str) -> None:
+    """In Redis, a caller who doesn't come back leaves nothing behind."""
+    settings = RedisSettings(url=SecretStr(redis_server))
+    async with RedisQuotas(settings, DEADLINE_SECONDS) as quotas, Redis.from_url(redis_server) as redis:
+        await lease(quotas, key, 1, WINDOW, 1)
+        (name,) = [name async for name in redis.scan_iter(f"*{key}")]
+        assert 0 < await redis.pttl(name) <= WINDOW * 1000 + 1
+        await lease(quotas, f"{key}-short", 1, 0.001, 1)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await redis.pttl(f"{name.decode()}-short") >= 0:
+                pass
+        assert not await redis.exists(f"{name.decode()}-short")
+
+
+async def test_redis_may_forget_its_scripts(redis_server: str, key: str) -> None:
+    """A restarted server doesn't know them any more; they are sent again."""
+    async with RedisQuotas(RedisSettings(url=SecretStr(redis_server)), DEADLINE_SECONDS) as quotas:
+        leased = await lease(quotas, key, 8, WINDOW, 2)
+        async with Redis.from_url(redis_server) as redis:
+            await redis.script_flush()
+        await quotas.give_back([Unused(key, leased.window, 2)])
+        assert (await lease(quotas, key, 8, WINDOW, 2)).remaining == 6
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        lambda: PostgresQuotas(PostgresSettings(url=SecretStr("postgresql://mien:secret@127.0.0.1:1/mien"))),
+        lambda: RedisQuotas(RedisSettings(url=SecretStr("redis://mien:secret@127.0.0.1:1/0"))),
+    ],
+    ids=["postgres", "redis"],
+)
+async def test_a_store_that_is_away_says_so(away: Callable[[], PostgresQuotas | RedisQuotas]) -> None:
+    """Every method raises Unavailable with the port's own code, and says nothing of passwords."""
+    async with away() as quotas:
+        with pytest.raises(Unavailable, match="quotas_unavailable") as raised:
             await lease(quotas, "key", 1, WINDOW, 1)
+        assert "secret" not in str(raised.value)
+        with pytest.raises(Unavailable, match="quotas_unavailable"):
+            await quotas.check()
 
 
 def _rows(url: str) -> int:
