@@ -75,9 +75,9 @@ class IssuerSettings(BaseModel):
 class CredentialSettings(BaseModel):
     """Credentials: issuers of tokens, and who may come without any.
 
-    anonymous names the applications that ask for no credential, each with the tenant to which such callers belong. What
-    belongs to that tenant and to none of its users is then open to whoever knows its id, so it should be a tenant of
-    its own.
+    anonymous names the applications that ask for no credential, each with the tenant to which such callers belong. All
+    that belongs to that tenant is then open to that application's callers, its users' things included, so it must be
+    a tenant of its own: none that an issuer's users belong to.
 
     An issuer's keys are fetched anew every refresh_seconds. While the issuer is away, those that are known count for
     keep_seconds more. leeway_seconds is how far clocks may be apart.
@@ -95,6 +95,11 @@ class CredentialSettings(BaseModel):
     def _unambiguous(self) -> Self:
         if len({issuer.url for issuer in self.issuers}) < len(self.issuers):
             raise PydanticCustomError("issuer_twice", "an issuer is listed twice")
+        of_users = {issuer.tenant for issuer in self.issuers if issuer.tenant}
+        of_users.update(*(issuer.tenants or () for issuer in self.issuers))
+        if mixed := of_users & set(self.anonymous.values()):
+            detail = "anonymous callers need a tenant of their own, and {mixed} has an issuer's users"
+            raise PydanticCustomError("tenant_open", detail, {"mixed": ", ".join(sorted(mixed))})
         if self.keep_seconds < self.refresh_seconds:
             raise PydanticCustomError("keys_forgotten", "keep_seconds must not be less than refresh_seconds")
         return self

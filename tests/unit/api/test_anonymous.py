@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
+from pydantic import ValidationError
 
 from mien_api.credential_settings import CredentialSettings
 from mien_api.limits import RateLimits
@@ -107,3 +108,13 @@ async def test_jobs_are_not_looked_up_without_end_for_nobody(platform: Platform)
         path = "/jobs/6f9619ff-8b86-d011-b42d-00cf4fc964ff"
         assert [(await client.get(path)).status_code for _ in range(4)] == [401, 401, 429, 429]
     assert reads == 2
+
+
+@pytest.mark.parametrize("whose", [{"tenant": "acme"}, {"tenant_claim": "shop", "tenants": ["acme", "north"]}])
+def test_anonymous_callers_are_in_no_tenant_with_users(whose: dict[str, Any]) -> None:
+    """What an issuer's users own can't be opened to everybody by a setting."""
+    issuer = {"url": "https://login.example", "audiences": ["mien"], **whose}
+    with pytest.raises(ValidationError, match="acme has an issuer's users"):
+        CredentialSettings.model_validate({"issuers": [issuer], "anonymous": {"tryon": "acme"}})
+    apart = CredentialSettings.model_validate({"issuers": [issuer], "anonymous": {"tryon": "public"}})
+    assert apart.anonymous == {"tryon": "public"}
