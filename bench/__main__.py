@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bench import (
+    api_latency,
     api_start,
     bench_skin,
     credentials,
@@ -18,6 +19,7 @@ from bench import (
     skin_chapters,
     tflite,
 )
+from bench.own_postgres import own_postgres
 from bench.pipeline import compare
 from mien_local.home import Home
 from mien_local.state import PartState
@@ -41,6 +43,8 @@ def main() -> None:
         credentials.run(platform.environment)
         idempotency.run(platform.environment)
         limits.run(platform.environment)
+    with own_postgres() as environment:
+        api_latency.run(environment)
     face.run()
     tflite.run()
     face_peer.run()
