@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from mien_api import idempotency, problems
+from mien_api import idempotency, operations, problems
 from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
@@ -133,7 +133,5 @@ def create_app(
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
     app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting, meter=meter)
-    for router in ROUTERS:
-        # before all else that a route needs: its credential is looked up in the database
-        app.include_router(router, dependencies=[Depends(shedding.admit), Depends(idempotency.begin)])
+    operations.install(app, ROUTERS)
     return app

@@ -11,9 +11,9 @@ import time
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from fastapi import Request
 from prometheus_client import Counter, Gauge
 
 from mien_core.errors import Unavailable
@@ -57,18 +57,18 @@ class Shedding:
         self._requests = 0
         self._photos = 0
 
-    async def admit(self, request: Request) -> AsyncIterator[None]:
-        """Let a request in for as long as it lasts. A dependency of FastAPI.
+    def admission(self, method: str, route: str) -> AbstractContextManager[None]:
+        """Let a request in for as long as the block lasts.
+
+        Args:
+            method: the request's.
+            route: its route's path.
 
         Raises:
-            Unavailable: overloaded.
+            Unavailable: overloaded, when the block is entered.
         """
-        work = self._work.get(request.scope["route"].path) if request.method == "POST" else None
-        if work is None:
-            yield
-            return
-        with self.admitted(work, request.scope["route"].path):
-            yield
+        work = self._work.get(route) if method == "POST" else None
+        return contextlib.nullcontext() if work is None else self.admitted(work, route)
 
     @contextlib.asynccontextmanager
     async def watching(self, database: Database) -> AsyncIterator[None]:

@@ -1,14 +1,15 @@
 """Idempotency-Key: the same request under the same key is done once, and answered the same.
 
 Three hands are in it. The middleware stands around a request with the header and sees its body come and its answer go.
-`begin`, a dependency of every route, claims the key: after the route's admission, before its work. And the answer is
-kept before it is sent, so that whoever was shown it is shown the same again.
+`begun` is around every operation and claims the key: after the operation's admission, before its work. And the answer
+is kept before it is sent, so that whoever was shown it is shown the same again.
 """
 
 import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Final
 
@@ -44,31 +45,22 @@ def needs_other_ids(request: Request) -> None:
 
 
 def install(app: FastAPI, leases: Leases) -> None:
-    """Put the middleware around the app; each of its routes must depend on begin."""
+    """Put the middleware around the app; each of its routes must be begun."""
     app.add_middleware(IdempotencyMiddleware, leases=leases)
     app.add_exception_handler(_AnsweredInsteadError, _on_answered_instead)
 
 
-async def begin(request: Request) -> AsyncIterator[None]:
-    """Claim the request's Idempotency-Key, if it has one. A dependency of FastAPI.
+def begun(request: Request) -> AbstractAsyncContextManager[None]:
+    """Claim the request's Idempotency-Key, if it has one, for what the block does.
 
     Who is refused by an exception began nothing, so the key is free again. What an endpoint returns is its answer. What
     it creates has the ids that an earlier attempt gave it.
 
     Raises:
-        Rejected: idempotency_key_malformed, idempotency_key_reused, or as authenticate.
+        Rejected: idempotency_key_malformed, idempotency_key_reused, or as caller_of, when the block is entered.
     """
     exchange: _Exchange | None = getattr(request.state, _STATE, None)
-    if exchange is None:
-        yield
-        return
-    seed = await exchange.begin(request)
-    with same_ids(seed):
-        try:
-            yield
-        except Exception:
-            exchange.refused = True
-            raise
+    return contextlib.nullcontext() if exchange is None else exchange.attempt(request)
 
 
 class IdempotencyMiddleware:
@@ -128,7 +120,17 @@ class _Exchange:
         self.body = KnownBody(scope, receive)
         self.refused = False
 
-    async def begin(self, request: Request) -> str | None:
+    @contextlib.asynccontextmanager
+    async def attempt(self, request: Request) -> AsyncIterator[None]:
+        """See begun."""
+        with same_ids(await self._begin(request)):
+            try:
+                yield
+            except Exception:
+                self.refused = True
+                raise
+
+    async def _begin(self, request: Request) -> str | None:
         """Claim the key and give the seed of its ids, or raise what is answered instead."""
         keys: IdempotencyKeys = request.app.state.handlers.database.idempotency_keys
         idempotency_key = _read_key(request)

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 
-from mien_api import idempotency
 from mien_api.idempotency.exchange import SAFE_METHODS
+from mien_api.operations import Operation
 from mien_api.routers.skin import PATH
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.objects import MemoryObjectStore
@@ -375,7 +375,7 @@ async def _streaming() -> StreamingResponse:
 async def test_a_stream_is_not_kept(platform: Platform, keys: NotedKeys) -> None:
     """An answer in several pieces goes out as it comes; the key is free after its end."""
     app = platform.app()
-    app.add_api_route("/stream", _streaming, methods=["POST"], dependencies=[Depends(idempotency.begin)])
+    app.add_api_route("/stream", _streaming, methods=["POST"])
     headers = keyed(Authorization=await platform.secret())
     async with (
         LifespanManager(app) as manager,
@@ -388,12 +388,11 @@ async def test_a_stream_is_not_kept(platform: Platform, keys: NotedKeys) -> None
 
 
 def forgetful(app: FastAPI) -> list[str]:
-    """Routes with an unsafe method that do not depend on begin."""
+    """Routes with an unsafe method that are no Operation, which begins the key."""
     return [
         str(route.path)
         for route in iter_route_contexts(app.routes)
-        if (route.methods or set()) - SAFE_METHODS
-        and not any(dependency.call is idempotency.begin for dependency in route.dependant.dependencies)
+        if (route.methods or set()) - SAFE_METHODS and not isinstance(route.original_route, Operation)
     ]
 
 
@@ -401,7 +400,9 @@ def test_no_unsafe_route_forgets_the_key(platform: Platform) -> None:
     """Every route of every router is in; one that were made past them would be found here."""
     app = platform.app()
     assert forgetful(app) == []
-    app.add_api_route("/past-the-routers", _streaming, methods=["POST"])
+    app.add_api_route("/later", _streaming, methods=["POST"])
+    assert forgetful(app) == []
+    app.router.routes.append(APIRoute("/past-the-routers", _streaming, methods=["POST"]))
     assert forgetful(app) == ["/past-the-routers"]
 
 
