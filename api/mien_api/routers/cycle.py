@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mien_api.answers import PRIVATE, private_json
 from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
@@ -31,7 +31,7 @@ from mien_api.cycle_schemas import (
 )
 from mien_api.days import Day
 from mien_api.etags import IfMatch, IfNoneMatch, is_current, versions_allowed
-from mien_api.routers.dependencies import CycleCaller, UsesHandlers
+from mien_api.routers.dependencies import CycleCaller, handlers_of
 from mien_api.schemas import UserId
 from mien_core.model.cycle import Days, JournalEntry
 from mien_core.model.texts import Label
@@ -46,8 +46,8 @@ _REMOVED: Final[dict[int | str, dict[str, Any]]] = {412: {"description": "Somebo
 _REPLACED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PeriodBody, "description": "The day was replaced."}}
 
 
-async def _cycle_handlers(handlers: UsesHandlers) -> CycleHandlers:
-    return CycleHandlers(handlers.database)
+async def _cycle_handlers(request: Request) -> CycleHandlers:
+    return CycleHandlers((await handlers_of(request)).database)
 
 
 async def _days(

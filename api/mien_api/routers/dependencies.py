@@ -1,10 +1,14 @@
-"""What routes ask for: the caller and the handlers."""
+"""What routes ask for: the caller and the handlers.
+
+Each is one dependency that asks for none itself: FastAPI solves every one anew for each place where it is asked for.
+"""
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request
+from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader
+from fastapi.security.base import SecurityBase
 
 from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
@@ -14,24 +18,16 @@ from mien_api.skin_handlers import SkinHandlers
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
 
-# declares the header to OpenAPI; what is in it is judged by Authentication
-_AUTHORIZATION = APIKeyHeader(
-    name="Authorization",
-    auto_error=False,
-    description="A token of an OIDC issuer or an API key, as `Bearer …` or raw.",
-)
-_Declared = Annotated[str | None, Security(_AUTHORIZATION)]
-
-
 # All of them are coroutines, also those that await nothing: FastAPI sends plain functions through its thread pool.
 
 
-async def _handlers(request: Request) -> Handlers:
+async def handlers_of(request: Request) -> Handlers:
+    """The handlers of the app that the request came to."""
     handlers: Handlers = request.app.state.handlers
     return handlers
 
 
-UsesHandlers = Annotated[Handlers, Depends(_handlers)]
+UsesHandlers = Annotated[Handlers, Depends(handlers_of)]
 
 
 async def _skin_handlers(request: Request) -> SkinHandlers:
@@ -95,42 +91,56 @@ def _application(request: Request) -> Application | None:
     return next(found, None)
 
 
-async def _caller(request: Request, _declared: _Declared) -> Caller:
-    return await caller_of(request)
+class _AnyCaller(SecurityBase):
+    """The caller; declares to OpenAPI by what it is known."""
+
+    def __init__(self) -> None:
+        description = "A token of an OIDC issuer or an API key, as `Bearer …` or raw."
+        self.model = APIKey(**{"in": APIKeyIn.header}, name="Authorization", description=description)
+        self.scheme_name = "APIKeyHeader"
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await caller_of(request)
+        self.check(caller)
+        return caller
+
+    def check(self, caller: Caller) -> None:
+        """Let pass whose credential is good for this.
+
+        Raises:
+            Rejected: scope_missing.
+        """
 
 
-AnyCaller = Annotated[Caller, Depends(_caller)]
+class _OfScope(_AnyCaller):
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def check(self, caller: Caller) -> None:
+        require_scope(caller, self._scope)
 
 
-class _OfApplication:
+class _OfApplication(_OfScope):
     """The caller of an application's route; the route is known by it, too."""
 
     def __init__(self, application: Application) -> None:
+        super().__init__(application)
         self.application = application
 
-    async def __call__(self, caller: AnyCaller) -> Caller:
-        require_scope(caller, self.application)
-        return caller
+
+class _OfJobs(_AnyCaller):
+    def check(self, caller: Caller) -> None:
+        if not caller.scopes & (APPLICATIONS | {ALL_SCOPES}):
+            raise Rejected("scope_missing", "The credential covers no application. Ask for one that does.")
 
 
-async def _job_caller(caller: AnyCaller) -> Caller:
-    if not caller.scopes & (APPLICATIONS | {ALL_SCOPES}):
-        raise Rejected("scope_missing", "The credential covers no application. Ask for one that does.")
-    return caller
-
-
+AnyCaller = Annotated[Caller, Depends(_AnyCaller())]
 # jobs are all applications', and nobody's who has none of them
-JobCaller = Annotated[Caller, Depends(_job_caller)]
+JobCaller = Annotated[Caller, Depends(_OfJobs())]
 GlamCaller = Annotated[Caller, Depends(_OfApplication("glam"))]
 SkinCaller = Annotated[Caller, Depends(_OfApplication("skin"))]
 CycleCaller = Annotated[Caller, Depends(_OfApplication("cycle"))]
 PosterCaller = Annotated[Caller, Depends(_OfApplication("poster"))]
 TryOnCaller = Annotated[Caller, Depends(_OfApplication("tryon"))]
-
-
-async def _usage_caller(caller: AnyCaller) -> Caller:
-    require_scope(caller, "usage")
-    return caller
-
-
-UsageCaller = Annotated[Caller, Depends(_usage_caller)]
+UsageCaller = Annotated[Caller, Depends(_OfScope("usage"))]

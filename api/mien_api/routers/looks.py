@@ -3,19 +3,19 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
 from mien_api.looks_handlers import LookHandlers
 from mien_api.looks_schemas import LookBody, LooksPage, NewLookBody, look_body, looks_page
-from mien_api.routers.dependencies import GlamCaller, UsesHandlers
+from mien_api.routers.dependencies import GlamCaller, handlers_of
 from mien_api.schemas import UserId
 
 router = APIRouter(tags=["GlamAI"])
 
 
-async def _look_handlers(handlers: UsesHandlers) -> LookHandlers:
-    return LookHandlers(handlers.database)
+async def _look_handlers(request: Request) -> LookHandlers:
+    return LookHandlers((await handlers_of(request)).database)
 
 
 UsesLooks = Annotated[LookHandlers, Depends(_look_handlers)]
