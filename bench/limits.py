@@ -7,8 +7,8 @@ The two apps take turns, since a machine isn't equally fast all the time; the ra
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from statistics import median
@@ -42,12 +42,6 @@ P50_LIMIT_RATIO: Final = 1.5
 
 class Unlimited(Limiting):
     """Limits nobody and says nothing."""
-
-    @asynccontextmanager
-    async def authenticating(self, request: Request) -> AsyncIterator[None]:
-        """Count nothing."""
-        del request
-        yield
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Admit everybody."""
@@ -116,8 +110,7 @@ def _app(limiting: Limiting, meter: UsageMeter, callers: Sequence[Caller]) -> AS
     numbers = itertools.cycle(callers)
 
     async def known(request: Request) -> None:
-        async with limiting.authenticating(request):
-            request.state.caller = next(numbers)
+        request.state.caller = next(numbers)
         await limiting.admit(request, request.state.caller)
 
     async def bare() -> dict[str, str]:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from mien_api.credential_settings import CredentialSettings
-from mien_api.credentials import PREFIX, caller_of_key
+from mien_api.credentials import PREFIX
+from mien_api.known_keys import KnownKeys
 from mien_api.tokens import Tokens, looks_like_token
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
@@ -22,7 +23,7 @@ class Authentication:
     Args:
         database: where keys and users are.
         settings: whose tokens count, and who may come without any.
-        clock: seconds that only go forward, for the age of issuers' keys.
+        clock: seconds that only go forward, for the age of issuers' keys and of what is known of API keys.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Authentication:
         self._database = database
         self._anonymous: dict[str, str] = dict(settings.anonymous.items())
         self._tokens = Tokens(settings, clock)
+        self._keys = KnownKeys(database, clock)
         # in the order of their coming
         self._seen: dict[tuple[str, str], None] = {}
 
@@ -55,7 +57,7 @@ class Authentication:
         scheme, _, rest = authorization.strip().partition(" ")
         credential = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
         if credential.startswith(PREFIX):
-            return await caller_of_key(self._database, credential)
+            return await self._keys.caller(credential)
         if looks_like_token(credential):
             return await self._seen_caller(await self._tokens.caller(credential))
         raise Rejected("credential_invalid", "The credential is not valid. Check it, or ask for a new one.")

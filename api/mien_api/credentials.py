@@ -27,14 +27,14 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-async def caller_of_key(database: Database, secret: str) -> Caller:
-    """Find out whose key this is; its caller speaks for the whole tenant.
+async def caller_of_hash(database: Database, secret_hash: str) -> Caller:
+    """Find out whose key has this hash; its caller speaks for the whole tenant.
 
     Raises:
         Rejected: credential_invalid (unknown and revoked are not told apart).
     """
     async with database.reading() as transaction:
-        key = await transaction.api_keys.by_hash(hash_of(secret))
+        key = await transaction.api_keys.by_hash(secret_hash)
     if key is None or key.revoked_at is not None:
         raise Rejected("credential_invalid", "The credential is not valid. Check it, or ask for a new one.")
     return Caller(tenant=key.tenant, user_id=None, scopes=key.scopes)

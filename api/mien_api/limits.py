@@ -6,10 +6,8 @@ carries RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-header
 
 import contextlib
 import math
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from hashlib import sha256
 from typing import Final
 
 from fastapi import Request
@@ -18,7 +16,7 @@ from starlette.types import Scope
 
 from mien_api.addresses import client_address
 from mien_api.slices import Limiter, Quota, Standing
-from mien_core.errors import Rejected, Unavailable
+from mien_core.errors import Unavailable
 from mien_core.model.platform import Caller
 from mien_core.quotas import Quotas
 
@@ -32,8 +30,6 @@ APPLICATIONS: Final = {
     "TryOnAI": "tryon",
     "Posters": "posters",
 }
-# Credentials that were good before; more aren't remembered.
-MOST_CREDENTIALS: Final = 10_000
 
 
 class ApplicationLimits(BaseModel):
@@ -109,7 +105,6 @@ class Limiting:
         self._of_callers = {application: limits.of_callers(application) for application in applications}
         self._of_addresses = {application: limits.of_addresses(application) for application in applications}
         self._failures = Quota("credentials", limits.failures, WINDOW_SECONDS)
-        self._good: OrderedDict[bytes, None] = OrderedDict()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -119,36 +114,16 @@ class Limiting:
             async with self._limiter.running():
                 yield
 
-    @contextlib.asynccontextmanager
-    async def authenticating(self, request: Request) -> AsyncIterator[None]:
-        """Look a credential up in this block: whoever showed too many wrong ones is refused before it.
+    async def count_failure(self, request: Request) -> None:
+        """Count a request without a good credential by its client's address.
 
-        A credential that was good before is always looked up, so that nobody is shut out by a neighbour behind the
-        same address.
+        Only after the credential was looked at: counted before, those of one client would shut out all who come from
+        the same address and weren't seen yet. What is refused here would have been refused anyway, in other words.
 
         Raises:
             Unavailable: rate_limited.
         """
-        digest = sha256(request.headers.get("Authorization", "").encode()).digest()
-        # One is taken before the look-up and put back after it, so that many at once don't pass the limit together.
-        failure = None if digest in self._good else await self._take_failure(request)
-        try:
-            yield
-        except Rejected:
-            self._good.pop(digest, None)
-            if failure is None:
-                await self._take_failure(request)
-            raise
-        except BaseException:
-            # what came to no verdict was no failure
-            self._undo(failure)
-            raise
-        self._undo(failure)
-        self._good[digest] = None
-        self._good.move_to_end(digest)
-        if len(self._good) > MOST_CREDENTIALS:
-            # the one that was used least recently
-            self._good.popitem(last=False)
+        await self._take(request, self._failures, self.address(request.scope))
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Count a request of a caller, or of its address where it was let in without a credential.
@@ -200,13 +175,6 @@ class Limiting:
             raise
         request.state.rate_limit = standing
         return standing
-
-    async def _take_failure(self, request: Request) -> Standing:
-        return await self._take(request, self._failures, self.address(request.scope))
-
-    def _undo(self, taken: Standing | None) -> None:
-        if taken is not None:
-            self._limiter.put_back(taken)
 
 
 def _application(scope: Scope) -> str:

@@ -123,12 +123,6 @@ class Limiter:
                 # who waits may be cancelled, with its request; the others wait on
                 await asyncio.shield(self._lease(self._quotas, quota, place))
 
-    def put_back(self, standing: Standing) -> None:
-        """Undo a take; of no effect where its window is over."""
-        if standing.part is not None:
-            standing.part.spent -= 1
-            standing.part.left += 1
-
     def standing(self, quota: Quota, *key: str) -> Standing:
         """Look without taking, and without asking anybody."""
         now = self._clock()

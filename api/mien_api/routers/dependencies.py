@@ -57,8 +57,11 @@ async def caller_of(request: Request) -> Caller:
 async def _identified(request: Request) -> Caller:
     authentication: Authentication = request.app.state.authentication
     limiting: Limiting = request.app.state.limiting
-    async with limiting.authenticating(request):
+    try:
         known = await authentication.caller(request.headers.get("Authorization"))
+    except Rejected:
+        await limiting.count_failure(request)
+        raise
     request.state.caller = known
     await limiting.admit(request, known)
     return known

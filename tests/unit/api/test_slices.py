@@ -250,18 +250,6 @@ async def test_standing_is_what_clients_are_told(store: Store, clock: Clock) -> 
     assert limiter.standing(QUOTA, "ben").remaining == 20
 
 
-async def test_what_is_put_back_can_be_taken_again_in_its_window_only(store: Store, clock: Clock) -> None:
-    """A take that is undone counts no more; undone too late it doesn't make the next window larger."""
-    limiter = Limiter(store, clock)
-    taken = [await limiter.take(QUOTA, "anna") for _ in range(20)]
-    limiter.put_back(taken.pop())
-    assert await count(limiter, 5) == 1
-    clock.now += 60.0
-    assert await admitted(limiter)
-    limiter.put_back(taken.pop())
-    assert await count(limiter, 30) == 19
-
-
 async def test_a_process_that_stops_leaves_its_slice_to_the_others(store: Store, clock: Clock) -> None:
     """What it hadn't used can be used elsewhere at once."""
     first, second = Limiter(store, clock), Limiter(store, clock)
