@@ -155,13 +155,18 @@ class JobFeed:
             await asyncio.wait(tasks)
 
     @contextlib.contextmanager
-    def watching(self, job_id: str, caller: Caller) -> Iterator[Watch]:
+    def watching(self, job_id: str, caller: Caller, address: str | None = None) -> Iterator[Watch]:
         """Watch a job. Begin the watch with what is read of the job after this: so no step is missed in between.
+
+        Args:
+            job_id: the job's.
+            caller: who watches.
+            address: where a caller without a credential comes from; else None.
 
         Raises:
             Unavailable: as StreamPlaces.taken.
         """
-        with self._places.taken(caller):
+        with self._places.taken(caller, address):
             number = next(self._opened) % TURNS
             turn, followed = self._turns[number], self._followed.setdefault(job_id, _Followed())
             watch = Watch(followed, number)

@@ -13,13 +13,17 @@ RETRY_SECONDS = 5.0
 
 
 class StreamLimits(BaseModel):
-    """How many event streams may be open in one process: of all, of one tenant, and of one user with a token."""
+    """How many event streams may be open in one process: of all, of one tenant, and of one client.
+
+    per_user is for a user with a token, per_address for those of an address who come without a credential.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     per_process: int = Field(default=10_000, ge=1)
     per_tenant: int = Field(default=5_000, ge=1)
     per_user: int = Field(default=32, ge=1)
+    per_address: int = Field(default=32, ge=1)
 
 
 class StreamPlaces:
@@ -30,18 +34,25 @@ class StreamPlaces:
         self._taken: Counter[tuple[str, ...]] = Counter()
 
     @contextmanager
-    def taken(self, caller: Caller) -> Iterator[None]:
+    def taken(self, caller: Caller, address: str | None = None) -> Iterator[None]:
         """Have a place for as long as the block lasts.
+
+        Args:
+            caller: whose it is.
+            address: where a caller without a credential comes from, since all of them are one tenant's; else None.
 
         Raises:
             Unavailable: streams_full, if this process has no place left; too_many_streams, if the caller hasn't.
         """
-        places: list[tuple[str, ...]] = [(), (caller.tenant,)]
-        places += [(caller.tenant, caller.user_id)] if caller.user_id is not None else []
-        limits = (self._limits.per_process, self._limits.per_tenant, self._limits.per_user)
-        for place, limit in zip(places, limits, strict=False):
+        limits: dict[tuple[str, ...], int] = {(): self._limits.per_process, (caller.tenant,): self._limits.per_tenant}
+        if caller.user_id is not None:
+            limits[caller.tenant, "user", caller.user_id] = self._limits.per_user
+        if address is not None:
+            limits[caller.tenant, "address", address] = self._limits.per_address
+        for place, limit in limits.items():
             if self._taken[place] >= limit:
                 raise _own_full() if place else _full()
+        places = list(limits)
         self._taken.update(places)
         try:
             yield

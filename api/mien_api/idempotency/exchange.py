@@ -23,7 +23,7 @@ from mien_api.idempotency.bodies import KnownBody
 from mien_api.idempotency.leases import LEASE_SECONDS, Leases
 from mien_api.ids import same_ids
 from mien_api.problems import problem
-from mien_api.routers.dependencies import caller_of
+from mien_api.routers.dependencies import anonymous_address, caller_of
 from mien_core.errors import Rejected, Unavailable
 from mien_core.idempotency import Answered, Claim, IdempotencyKeys, InFlight, OtherRequest
 
@@ -135,9 +135,7 @@ class _Exchange:
         keys: IdempotencyKeys = request.app.state.handlers.database.idempotency_keys
         idempotency_key = _read_key(request)
         caller = await caller_of(request)
-        anonymous = "Authorization" not in request.headers
-        address = request.app.state.limiting.address(request.scope) if anonymous else None
-        seal = Seal(caller, address, idempotency_key)
+        seal = Seal(caller, anonymous_address(request), idempotency_key)
         digest = await self.body.request_digest()
         if digest is None:
             # the client is gone; the endpoint finds that out by itself

@@ -54,6 +54,12 @@ async def caller_of(request: Request) -> Caller:
     return known or await _identified(request)
 
 
+def anonymous_address(request: Request) -> str | None:
+    """Where a request without a credential comes from, to tell those who make such apart; None for all others."""
+    limiting: Limiting = request.app.state.limiting
+    return limiting.address(request.scope) if "Authorization" not in request.headers else None
+
+
 async def _identified(request: Request) -> Caller:
     authentication: Authentication = request.app.state.authentication
     limiting: Limiting = request.app.state.limiting

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from mien_api.event_stream import EventStream
 from mien_api.job_feed import JobFeed, Watch
-from mien_api.routers.dependencies import JobCaller, UsesHandlers
+from mien_api.routers.dependencies import JobCaller, UsesHandlers, anonymous_address
 from mien_api.schemas import JobBody, job_body
 from mien_api.server_sent_events import resume_after
 
@@ -17,7 +17,7 @@ router = APIRouter(tags=["Jobs"])
 
 async def _watch(request: Request, job_id: UUID, caller: JobCaller) -> AsyncIterator[Watch]:
     feed: JobFeed = request.app.state.job_feed
-    with feed.watching(str(job_id), caller) as watch:
+    with feed.watching(str(job_id), caller, anonymous_address(request)) as watch:
         yield watch
 
 

@@ -54,7 +54,7 @@ class Stream:
 
 
 @asynccontextmanager
-async def streaming(app: FastAPI, path: str, authorization: str, **headers: str) -> AsyncIterator[Stream]:
+async def streaming(app: FastAPI, path: str, authorization: str | None, **headers: str) -> AsyncIterator[Stream]:
     """Open a stream; the client leaves at the end of the block."""
     stream = Stream()
     stream.reading.set()
@@ -66,7 +66,9 @@ async def streaming(app: FastAPI, path: str, authorization: str, **headers: str)
         await stream.left.wait()
         return {"type": "http.disconnect"}
 
-    named = {"authorization": authorization} | {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if authorization is not None:
+        named["authorization"] = authorization
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},

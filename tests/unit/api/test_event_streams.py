@@ -300,6 +300,34 @@ def test_a_users_places_are_their_own() -> None:
     assert not places._taken
 
 
+def test_those_without_a_credential_are_told_apart_by_address() -> None:
+    """All of them are one tenant's: one address leaves room for the others, and isn't mistaken for a user."""
+    places = StreamPlaces(StreamLimits(per_user=1, per_address=1))
+    anonymous = Caller("public", None)
+    with places.taken(anonymous, "192.0.2.7"):
+        with pytest.raises(Unavailable, match="too_many_streams"), places.taken(anonymous, "192.0.2.7"):
+            pass
+        with places.taken(anonymous, "192.0.2.8"), places.taken(Caller("public", "192.0.2.7")):
+            pass
+    assert not places._taken
+
+
+async def test_an_address_takes_no_more_than_its_share(platform: Platform) -> None:
+    """Who watches jobs without a credential is counted by address; who has one and comes from there, is not."""
+    platform.streams = StreamLimits(per_address=1)
+    async with running(platform) as api:
+        async with platform.database.transaction() as transaction:
+            upload = await transaction.uploads.add(new_upload(tenant="public", user_id=None))
+            job, _ = await transaction.jobs.create(new_job(upload))
+        path = f"/jobs/{job.id}/events"
+        async with streaming(api.app, path, None) as stream, streaming(api.app, path, None) as refused:
+            await stream.until("created")
+            await refused.until_ended()
+            assert (refused.status, "too_many_streams" in refused.text) == (429, True)
+            async with api.stream(await api.job()) as own:
+                await own.until("created")
+
+
 @dataclass
 class Reads:
     """How often a repository's methods were called."""
