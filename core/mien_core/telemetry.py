@@ -14,19 +14,20 @@ from typing import Any
 
 import prometheus_client
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from mien_core.settings import TelemetrySettings
+from mien_core.trace_ids import IdsOnlyProvider
 
 _TRACEPARENT = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("mien")
 
 # ids that belong to whatever is being done now; every log line of it carries them
 _context: ContextVar[Mapping[str, str] | None] = ContextVar("mien_log_context", default=None)
+
+# made once: json.dumps makes one for each line
+_ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 # what every LogRecord has: anything else came in through extra= and belongs into the line
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -42,15 +43,24 @@ def configure(settings: TelemetrySettings, service: str) -> None:
         handler.setFormatter(formatter)
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
     logging.captureWarnings(capture=True)
-    provider = TracerProvider(resource=Resource.create({"service.name": f"mien-{service}"}))
-    if settings.otlp_endpoint:
-        # a quarter of a second to import, which a process that exports nothing needn't wait for
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
-    trace.set_tracer_provider(provider)
+    # Which thread and process wrote a line is found out for each one, and no format of ours shows it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    exporting = settings.otlp_endpoint
+    trace.set_tracer_provider(_exporting_provider(exporting, service) if exporting else IdsOnlyProvider())
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port)
+
+
+def _exporting_provider(endpoint: str, service: str) -> trace.TracerProvider:
+    # half a second to import, which a process that exports nothing needn't wait for
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider(resource=Resource.create({"service.name": f"mien-{service}"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    return provider
 
 
 @contextlib.contextmanager
@@ -69,7 +79,7 @@ def start_span(
 ) -> Iterator[Span]:
     """Time a step as a span: a child of traceparent (W3C) if given, else of the current span."""
     parent = _TRACEPARENT.extract({"traceparent": traceparent}) if traceparent else None
-    with _TRACER.start_as_current_span(name, context=parent, kind=kind, attributes=attributes) as span:
+    with trace.use_span(_TRACER.start_span(name, parent, kind, attributes), end_on_exit=True) as span:
         yield span
 
 
@@ -99,7 +109,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _ENCODE(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -116,8 +126,9 @@ class TextFormatter(logging.Formatter):
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     fields: dict[str, Any] = dict(_context.get() or {})
     # what begins with an underscore is a library's own note on the record, such as Ray's
-    extra = {name: value for name, value in vars(record).items() if not name.startswith("_")}
-    fields.update({name: value for name, value in extra.items() if name not in _STANDARD_FIELDS})
+    fields |= {
+        name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS and not name.startswith("_")
+    }
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         fields["trace_id"] = format(span.trace_id, "032x")
