@@ -55,7 +55,7 @@ class CycleHandlers:
     async def write_entry(self, caller: Caller, user_id: str, content: JournalContent) -> Shown[JournalEntry]:
         """Write a journal entry."""
         new = NewJournalEntry(new_id(), caller.tenant, require_user(caller, user_id), content)
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             entry = await transaction.journal.add(new)
             return (await _shown(transaction, [entry]))[0]
 
@@ -126,12 +126,12 @@ class CycleHandlers:
             flow=flow,
             symptoms=tuple(symptoms),
         )
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             return await transaction.periods.log(new)
 
     async def remove_period(self, caller: Caller, period_id: str) -> None:
         """Take a day out of the log."""
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             if not await transaction.periods.remove(caller, period_id):
                 raise Missing("period_not_found", "There is no such period. Check the id and the credential.")
 
@@ -161,13 +161,13 @@ class CycleHandlers:
             metrics=metrics,
             cycle_day=cycle_day,
         )
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             scan = await transaction.skin_scans.add(new)
             return (await _shown(transaction, [scan]))[0]
 
     async def remove_scan(self, caller: Caller, scan_id: str) -> None:
         """Take a line out of the skin diary."""
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             if not await transaction.skin_scans.remove(caller, scan_id):
                 raise Missing("scan_not_found", "There is no such scan. Check the id and the credential.")
 

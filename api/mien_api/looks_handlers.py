@@ -36,7 +36,7 @@ class LookHandlers:
         """
         owner = Caller(caller.tenant, require_user(caller, user_id))
         look = NewLook(new_id(), owner.tenant, user_id, upload_id, name, tuple(presets), tuple(products))
-        async with self.database.transaction() as transaction:
+        async with self.database.writing() as transaction:
             if upload_id is not None:
                 upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
                 # what an API key announced without a user is everybody's in its tenant

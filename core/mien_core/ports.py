@@ -426,6 +426,13 @@ class Database(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a unit of work; signals go out after its commit."""
 
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Write without a unit of work: each call that adds or changes one thing is saved as it returns.
+
+        What raises after it in the block undoes nothing. It has no begin and no commit, so it costs a third of a unit
+        of work.
+        """
+
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """Look without changing anything: each read sees what is committed at its moment. Writing in here fails.
 

@@ -77,6 +77,37 @@ async def test_a_transaction_that_raises_saves_nothing(database: Database) -> No
         assert not await transaction.inbox.has("handler", "event")
 
 
+async def test_what_is_written_without_a_unit_of_work_is_saved_at_once(database: Database) -> None:
+    """Each call lasts as it returns, whatever fails after it; and others see it while the block goes on."""
+    upload = new_upload()
+    with pytest.raises(BrokenOffError):
+        async with database.writing() as writing:
+            await writing.uploads.add(upload)
+            async with database.reading() as reading:
+                assert await reading.uploads.get(upload.id) is not None
+            raise BrokenOffError
+    async with database.reading() as reading:
+        assert await reading.uploads.get(upload.id) is not None
+
+
+async def test_what_has_no_result_is_written_all_the_same(database: Database) -> None:
+    """A call that waits for the next one's message is saved when the block ends without one."""
+    async with database.writing() as writing:
+        await writing.users.note("acme", "anna")
+    async with database.writing():
+        pass
+    async with database.reading() as reading:
+        assert await reading.users.get("acme", "anna") is not None
+
+
+async def test_signals_follow_what_is_written(database: Database) -> None:
+    """Who waits for records is woken by one that needed no unit of work."""
+    async with database.subscribe(Channel.OUTBOX) as subscription:
+        async with database.writing() as writing:
+            await writing.outbox.add(record())
+        assert await subscription.wait(DEADLINE_SECONDS)
+
+
 async def test_reading_sees_what_is_committed_and_changes_nothing(database: Database) -> None:
     """A reading finds every committed row; a write in it isn't saved, whether it raises or not."""
     upload = await _uploaded(database)

@@ -1,7 +1,7 @@
 """What every adapter keeps of diaries and looks: the same suite runs against Postgres and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -28,7 +28,8 @@ from mien_core.model.cycle import (
 )
 from mien_core.model.looks import NewLook, Preset, Product, Shade
 from mien_core.model.platform import Caller
-from mien_core.ports import Database
+from mien_core.ports import Database, Transaction
+from mien_core.rules.cycle.days import LOOK_BACK
 from mien_core.settings import PostgresSettings
 
 TODAY = date(2026, 11, 20)
@@ -222,6 +223,38 @@ async def test_logged_days_are_told_within_bounds(database: Database) -> None:
         assert await reading.periods.days("other", "anna", EVERY_DAY) == []
     assert days == [date(2026, 11, day) for day in (2, 3, 9)]
     assert every == [date(2026, 11, day) for day in (1, 2, 3, 9)]
+
+
+async def test_days_are_the_logs_whatever_was_read_before(database: Database) -> None:
+    """Asked for after an entry or a line, they are what the log has by then, also within a unit of work."""
+    start = TODAY - LOOK_BACK
+    for day in (start, TODAY, TODAY + timedelta(days=1), start - timedelta(days=1)):
+        await bled(database, day)
+    await bled(database, TODAY - timedelta(days=1), "bea")
+    entry, scan = await written(database, said()), await scanned(database, TODAY)
+    days = Days(start, TODAY)
+    async with database.reading() as reading:
+        assert await reading.journal.get(entry.id) == entry
+        assert await reading.periods.days("acme", "anna", days) == [start, TODAY]
+        assert await reading.periods.days("acme", "bea", days) == [TODAY - timedelta(days=1)]
+        assert await reading.periods.days("other", "anna", days) == []
+        assert await reading.periods.days("acme", "anna", Days(None, start)) == [start - timedelta(days=1), start]
+    additions: list[Callable[[Transaction], Awaitable[Any]]] = [
+        lambda diaries: diaries.journal.add(NewJournalEntry(str(uuid4()), "acme", "anna", said())),
+        lambda diaries: diaries.skin_scans.add(NewSkinScan(str(uuid4()), "acme", "anna", TODAY, scan.metrics, None)),
+        lambda diaries: diaries.journal.rewrite(ANNA, entry.id, said(), None),
+    ]
+    for add in additions:
+        between = NewPeriod(str(uuid4()), "acme", "anna", TODAY - timedelta(days=3), None, None, ())
+        async with database.transaction() as transaction:
+            await add(transaction)
+            assert await transaction.periods.days("acme", "anna", days) == [start, TODAY]
+            await transaction.periods.log(between)
+            assert await transaction.periods.days("acme", "anna", days) == [start, between.date, TODAY]
+            await add(transaction)
+            assert await transaction.periods.days("acme", "anna", days) == [start, between.date, TODAY]
+            assert await transaction.periods.remove(ANNA, between.id)
+            assert await transaction.periods.days("acme", "anna", days) == [start, TODAY]
 
 
 async def test_only_ones_own_days_and_scans_are_deleted(database: Database) -> None:

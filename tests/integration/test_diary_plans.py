@@ -10,12 +10,14 @@ import psycopg
 import pytest
 
 from mien_core.adapters.postgres.diary import of_user
+from mien_core.adapters.postgres.journal import _GET as ENTRY
 from mien_core.adapters.postgres.journal import _LIST as JOURNAL
 from mien_core.adapters.postgres.looks import _LIST as LOOKS
 from mien_core.adapters.postgres.periods import _DAYS as DAYS
 from mien_core.adapters.postgres.periods import _LIST as PERIODS
 from mien_core.adapters.postgres.skin_scans import _LIST as SCANS
 from mien_core.model.cycle import Days, DiaryPosition
+from mien_core.rules.cycle.days import LOOK_BACK
 
 ROWS = """
     INSERT INTO users (tenant, id) SELECT 'acme', 'user' || u FROM generate_series(1, 40) u;
@@ -90,3 +92,13 @@ def test_logged_days_are_read_off_the_index(connection: psycopg.Connection, mode
     plan = _plan(connection, mode, DAYS, days)
     assert not re.search(r"Seq Scan|Rows Removed", plan), plan
     assert "rows=185" in plan
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_an_entry_brings_its_logged_days_off_the_index(connection: psycopg.Connection, mode: str) -> None:
+    """One row by its id, and the days that its day of the cycle may depend on, without a look at others."""
+    found = connection.execute("SELECT id FROM journal_entries WHERE date = '2020-06-01' LIMIT 1").fetchone()
+    assert found is not None
+    plan = _plan(connection, mode, ENTRY, {"id": found[0]})
+    assert not re.search(r"Seq Scan|Rows Removed", plan), plan
+    assert f"rows={LOOK_BACK.days + 1}" in plan

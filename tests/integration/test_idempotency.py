@@ -106,6 +106,14 @@ class MortalDatabase(PostgresDatabase):
         self._death.pass_by()
 
     @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        self._death.pass_by()
+        async with super().writing() as transaction:
+            yield transaction
+            self._death.pass_by()
+        self._death.pass_by()
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         self._death.pass_by()
         async with super().reading() as transaction:

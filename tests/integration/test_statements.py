@@ -1,17 +1,24 @@
 """Statements that travel together, on a real server: what waits is neither lost nor reordered, and errors come out."""
 
 from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any, Final
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+from mien_api.cycle_handlers import CycleHandlers
+from mien_api.looks_handlers import LookHandlers
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.database import PostgresTransaction
+from mien_core.model.cycle import DiaryMetrics, JournalContent
+from mien_core.model.platform import Caller
 from mien_core.ports import Channel, Record
 from mien_core.settings import PostgresSettings
 
 RECORD = Record("topic", b"key", b"\x00'\\;%s\xff", (("header", b"\x00\xff"),))
+TODAY: Final = date(2026, 11, 20)
 # NOTIFY takes less than 8,000 bytes
 TOO_LONG = "x" * 9000
 
@@ -74,3 +81,30 @@ async def test_a_write_among_reads_is_refused(database: PostgresDatabase) -> Non
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         async with database.reading() as reading:
             await reading.audit_log.add("tester", "test", "never")
+
+
+async def test_short_requests_are_one_statement(database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plain call of a diary saves or shows is one round trip, its user and the day of the cycle included."""
+    sent: list[str] = []
+    executed = psycopg.AsyncCursor.execute
+
+    async def counted(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
+        sent.append(query)
+        return await executed(cursor, query, *args, **options)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
+    diaries, looks, tenant = CycleHandlers(database), LookHandlers(database), Caller("acme", None)
+    metrics = DiaryMetrics(radiance=None, moisture=None, texture=None, pores=None, dark_circles=None)
+    content = JournalContent(date=TODAY, mood=None, energy=None, text="", tags=(), cycle_day=None)
+    await diaries.log_period(tenant, "anna", day=TODAY, cycle_length=None, flow=None, symptoms=[])
+    assert len(sent) == 1
+    entry = await diaries.write_entry(tenant, "anna", content)
+    assert (len(sent), entry.cycle_day) == (2, 1)
+    assert await diaries.entry(tenant, entry.thing.id) == entry
+    assert len(sent) == 3
+    scan = await diaries.add_scan(tenant, "anna", day=TODAY, metrics=metrics, cycle_day=None)
+    assert (len(sent), scan.cycle_day) == (4, 1)
+    await looks.save(tenant, "anna", upload_id=None, name="Soft evening", presets=[], products=[])
+    assert len(sent) == 5
+    await looks.looks(tenant, "anna", cursor=None, limit=9)
+    assert len(sent) == 6

@@ -7,7 +7,7 @@ isolation there is, at a size where it costs nothing.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
@@ -83,12 +83,15 @@ class MemoryDatabase:
             transaction = MemoryTransaction(state)
             yield transaction
             self.state = state
-        for signal in transaction.signals:
-            for subscription in self._subscriptions[signal]:
-                subscription.signal()
-            channel, topic = signal
-            for of_channel in self._of_channels[channel]:
-                of_channel.signal(topic)
+        self._signal(transaction.signals)
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """See ports.Database."""
+        async with self._lock:
+            transaction = MemoryTransaction(self.state)
+            yield transaction
+        self._signal(transaction.signals)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -129,3 +132,11 @@ class MemoryDatabase:
 
     async def check(self) -> None:
         """See ports.Database."""
+
+    def _signal(self, signals: Iterable[tuple[Channel, str]]) -> None:
+        for signal in signals:
+            for subscription in self._subscriptions[signal]:
+                subscription.signal()
+            channel, topic = signal
+            for of_channel in self._of_channels[channel]:
+                of_channel.signal(topic)

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -17,6 +17,7 @@ from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.journal import PostgresJournal
+from mien_core.adapters.postgres.logged_days import LoggedDays
 from mien_core.adapters.postgres.looks import PostgresLooks
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.periods import PostgresPeriods
@@ -24,7 +25,7 @@ from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSen
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.skin_scans import PostgresSkinScans
-from mien_core.adapters.postgres.statements import Connection, Reading, Statements, UnitOfWork
+from mien_core.adapters.postgres.statements import BEGIN, Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.adapters.postgres.usage import PostgresUsage
@@ -54,9 +55,10 @@ class PostgresTransaction:
         self.jobs = PostgresJobs(statements, signals)
         self.analyses = PostgresAnalyses(statements)
         self.skin_analyses = PostgresSkinAnalyses(statements)
-        self.journal = PostgresJournal(statements)
-        self.periods = PostgresPeriods(statements)
-        self.skin_scans = PostgresSkinScans(statements)
+        logged = LoggedDays()
+        self.journal = PostgresJournal(statements, logged)
+        self.periods = PostgresPeriods(statements, logged)
+        self.skin_scans = PostgresSkinScans(statements, logged)
         self.looks = PostgresLooks(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
@@ -133,10 +135,19 @@ class PostgresDatabase:
             reached(Point.ANNOUNCED)
 
     @contextlib.asynccontextmanager
-    async def _own_transaction(self) -> AsyncIterator[PostgresTransaction]:
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """See ports.Database."""
+        with translated():
+            # What reaches the server in one message, and begins no transaction, is one.
+            async with self._own_transaction(opening=()) as transaction:
+                yield transaction
+            reached(Point.ANNOUNCED)
+
+    @contextlib.asynccontextmanager
+    async def _own_transaction(self, opening: Sequence[str] = BEGIN) -> AsyncIterator[PostgresTransaction]:
         signals: SignalsToSend = []
         async with self._pool.connection() as connection:
-            work = UnitOfWork(connection)
+            work = UnitOfWork(connection, opening)
             try:
                 yield PostgresTransaction(work, signals)
                 await work.commit(signals)

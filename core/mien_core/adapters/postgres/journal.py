@@ -4,27 +4,30 @@ from collections.abc import Collection
 from typing import Any
 
 from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
+from mien_core.adapters.postgres.logged_days import LoggedDays, logged_days_of
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
-from mien_core.adapters.postgres.uploads import note_user
+from mien_core.adapters.postgres.uploads import NOTING_USER
 from mien_core.model.cycle import Days, DiaryPosition, JournalContent, JournalEntry, NewJournalEntry
 from mien_core.model.platform import Caller
 
 _OF_VERSION = f"{OF_CALLER} AND (%(versions)s::integer[] IS NULL OR version = ANY(%(versions)s::integer[]))"
 
-_ADD = """
+_COLUMNS = f"journal_entries.*, {logged_days_of('journal_entries')}"
+_ADD = f"""
+    {NOTING_USER}
     INSERT INTO journal_entries (id, tenant, user_id, date, mood, energy, text, tags, cycle_day)
     VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(mood)s, %(energy)s, %(text)s, %(tags)s, %(cycle_day)s)
     ON CONFLICT (id) DO UPDATE SET id = excluded.id
-    RETURNING *
-"""
-_GET = "SELECT * FROM journal_entries WHERE id = %s"
+    RETURNING {_COLUMNS}
+"""  # noqa: S608 - constants of this package
+_GET = f"SELECT {_COLUMNS} FROM journal_entries WHERE id = %(id)s"  # noqa: S608 - likewise
 _REWRITE = f"""
     UPDATE journal_entries
     SET date = %(date)s, mood = %(mood)s, energy = %(energy)s, text = %(text)s, tags = %(tags)s,
         cycle_day = %(cycle_day)s, version = version + 1, updated_at = now()
-    WHERE {_OF_VERSION} RETURNING *
-"""  # noqa: S608 - constants of this package
+    WHERE {_OF_VERSION} RETURNING {_COLUMNS}
+"""  # noqa: S608 - likewise
 _REMOVE = f"DELETE FROM journal_entries WHERE {_OF_VERSION}"  # noqa: S608 - likewise
 # every array contains the empty one
 _LIST = f"SELECT * FROM journal_entries WHERE {OF_USER} AND tags @> %(tags)s::text[] {NEWEST_FIRST}"  # noqa: S608
@@ -33,22 +36,22 @@ _LIST = f"SELECT * FROM journal_entries WHERE {OF_USER} AND tags @> %(tags)s::te
 class PostgresJournal:
     """Meets ports_cycle.Journal."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
+        self._logged = logged
 
     async def add(self, entry: NewJournalEntry) -> JournalEntry:
         """See ports_cycle.Journal."""
-        await note_user(self._statements, entry.tenant, entry.user_id)
         owner = {"id": entry.id, "tenant": entry.tenant, "user_id": entry.user_id}
         cursor = await self._statements.execute(_ADD, {**owner, **_columns(entry.content)})
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
-        return _entry(row)
+        return self._read(row)
 
     async def get(self, entry_id: str) -> JournalEntry | None:
         """See ports_cycle.Journal."""
-        row = await (await self._statements.execute(_GET, (as_uuid(entry_id),))).fetchone()
-        return _entry(row) if row else None
+        row = await (await self._statements.execute(_GET, {"id": as_uuid(entry_id)})).fetchone()
+        return self._read(row) if row else None
 
     async def rewrite(
         self, caller: Caller, entry_id: str, content: JournalContent, versions: Collection[int] | None
@@ -56,7 +59,7 @@ class PostgresJournal:
         """See ports_cycle.Journal."""
         parameters = {**of_caller(caller, entry_id), **_columns(content), "versions": _array(versions)}
         row = await (await self._statements.execute(_REWRITE, parameters)).fetchone()
-        return _entry(row) if row else None
+        return self._read(row) if row else None
 
     async def remove(self, caller: Caller, entry_id: str, versions: Collection[int] | None) -> bool:
         """See ports_cycle.Journal."""
@@ -69,6 +72,11 @@ class PostgresJournal:
         """See ports_cycle.Journal."""
         parameters = {**of_user(tenant, user_id, days, after, limit), "tags": [] if tag is None else [tag]}
         return [_entry(row) for row in await (await self._statements.execute(_LIST, parameters)).fetchall()]
+
+    def _read(self, row: dict[str, Any]) -> JournalEntry:
+        entry = _entry(row)
+        self._logged.note(entry, row["logged"])
+        return entry
 
 
 def _columns(content: JournalContent) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from mien_core.adapters.postgres.statements import Statements
-from mien_core.adapters.postgres.uploads import note_user
+from mien_core.adapters.postgres.uploads import NOTING_USER
 from mien_core.model.looks import Look, LookPosition, NewLook, Preset, Product
 
 _PRESETS: Final = TypeAdapter(tuple[Preset, ...])
@@ -15,12 +15,13 @@ _PRODUCTS: Final = TypeAdapter(tuple[Product, ...])
 
 # as text: pydantic reads JSON itself, and faster than from what another parser made of it
 _COLUMNS = "id, tenant, user_id, upload_id, name, presets::text, products::text, created_at"
-_ADD = """
+_ADD = f"""
+    {NOTING_USER}
     INSERT INTO looks (id, tenant, user_id, upload_id, name, presets, products)
-    VALUES (%s, %s, %s, %s, %s, %s::json, %s::json)
+    VALUES (%(id)s, %(tenant)s, %(user_id)s, %(upload_id)s, %(name)s, %(presets)s::json, %(products)s::json)
     ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING created_at
-"""
+"""  # noqa: S608 - a constant of this package
 _LIST = f"""
     SELECT {_COLUMNS} FROM looks
     WHERE tenant = %(tenant)s AND user_id = %(user_id)s
@@ -39,9 +40,15 @@ class PostgresLooks:
 
     async def add(self, look: NewLook) -> Look:
         """See ports_looks.Looks."""
-        await note_user(self._statements, look.tenant, look.user_id)
-        presets, products = _PRESETS.dump_json(look.presets), _PRODUCTS.dump_json(look.products)
-        values = (look.id, look.tenant, look.user_id, look.upload_id, look.name, presets.decode(), products.decode())
+        values = {
+            "id": look.id,
+            "tenant": look.tenant,
+            "user_id": look.user_id,
+            "upload_id": look.upload_id,
+            "name": look.name,
+            "presets": _PRESETS.dump_json(look.presets).decode(),
+            "products": _PRODUCTS.dump_json(look.products).decode(),
+        }
         row = await (await self._statements.execute(_ADD, values)).fetchone()
         assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
         return Look(

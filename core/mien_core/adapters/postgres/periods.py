@@ -1,22 +1,25 @@
 """The periods table."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 from mien_core.adapters.postgres.diary import OF_CALLER, of_caller, span
+from mien_core.adapters.postgres.logged_days import LoggedDays
 from mien_core.adapters.postgres.statements import Statements
-from mien_core.adapters.postgres.uploads import note_user
+from mien_core.adapters.postgres.uploads import NOTING_USER
 from mien_core.model.cycle import Days, DiaryPosition, NewPeriod, Period
 from mien_core.model.platform import Caller
 
-_LOG = """
+_LOG = f"""
+    {NOTING_USER}
     INSERT INTO periods (id, tenant, user_id, date, cycle_length, flow, symptoms)
-    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(cycle_length)s, %(flow)s, %(symptoms)s)
     ON CONFLICT (tenant, user_id, date) DO UPDATE
     SET cycle_length = excluded.cycle_length, flow = excluded.flow, symptoms = excluded.symptoms
     RETURNING *
-"""
-_REMOVE = f"DELETE FROM periods WHERE {OF_CALLER}"  # noqa: S608 - a constant of this package
+"""  # noqa: S608 - a constant of this package
+_REMOVE = f"DELETE FROM periods WHERE {OF_CALLER}"  # noqa: S608 - likewise
 # a day is logged once, so the date is the whole order
 _LIST = """
     SELECT * FROM periods
@@ -32,21 +35,14 @@ _DAYS = """
 class PostgresPeriods:
     """Meets ports_cycle.Periods."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
+        self._logged = logged
 
     async def log(self, period: NewPeriod) -> tuple[Period, bool]:
         """See ports_cycle.Periods."""
-        await note_user(self._statements, period.tenant, period.user_id)
-        values = (
-            period.id,
-            period.tenant,
-            period.user_id,
-            period.date,
-            period.cycle_length,
-            period.flow,
-            list(period.symptoms),
-        )
+        self._logged.forget()
+        values = {**asdict(period), "symptoms": list(period.symptoms)}
         row = await (await self._statements.execute(_LOG, values)).fetchone()
         assert row is not None  # noqa: S101 - INSERT … DO UPDATE … RETURNING has one row; tells mypy so
         logged = _period(row)
@@ -54,6 +50,7 @@ class PostgresPeriods:
 
     async def remove(self, caller: Caller, period_id: str) -> bool:
         """See ports_cycle.Periods."""
+        self._logged.forget()
         return (await self._statements.execute(_REMOVE, of_caller(caller, period_id))).rowcount > 0
 
     async def of_user(
@@ -71,6 +68,9 @@ class PostgresPeriods:
 
     async def days(self, tenant: str, user_id: str, days: Days) -> list[date]:
         """See ports_cycle.Periods."""
+        known = self._logged.find(tenant, user_id, days)
+        if known is not None:
+            return known
         cursor = await self._statements.execute(_DAYS, {**span(days), "tenant": tenant, "user_id": user_id})
         return sorted(row["date"] for row in await cursor.fetchall())
 

@@ -4,35 +4,39 @@ from dataclasses import asdict
 from typing import Any
 
 from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
+from mien_core.adapters.postgres.logged_days import LoggedDays, logged_days_of
 from mien_core.adapters.postgres.statements import Statements
-from mien_core.adapters.postgres.uploads import note_user
+from mien_core.adapters.postgres.uploads import NOTING_USER
 from mien_core.model.cycle import Days, DiaryMetrics, DiaryPosition, NewSkinScan, SkinScan
 from mien_core.model.platform import Caller
 
-_ADD = """
+_ADD = f"""
+    {NOTING_USER}
     INSERT INTO skin_scans (id, tenant, user_id, date, radiance, moisture, texture, pores, dark_circles, cycle_day)
     VALUES (%(id)s, %(tenant)s, %(user_id)s, %(date)s, %(radiance)s, %(moisture)s, %(texture)s, %(pores)s,
             %(dark_circles)s, %(cycle_day)s)
     ON CONFLICT (id) DO UPDATE SET id = excluded.id
-    RETURNING *
-"""
-_REMOVE = f"DELETE FROM skin_scans WHERE {OF_CALLER}"  # noqa: S608 - a constant of this package
+    RETURNING skin_scans.*, {logged_days_of("skin_scans")}
+"""  # noqa: S608 - constants of this package
+_REMOVE = f"DELETE FROM skin_scans WHERE {OF_CALLER}"  # noqa: S608 - likewise
 _LIST = f"SELECT * FROM skin_scans WHERE {OF_USER} {NEWEST_FIRST}"  # noqa: S608 - likewise
 
 
 class PostgresSkinScans:
     """Meets ports_cycle.SkinScans."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
+        self._logged = logged
 
     async def add(self, scan: NewSkinScan) -> SkinScan:
         """See ports_cycle.SkinScans."""
-        await note_user(self._statements, scan.tenant, scan.user_id)
         values = asdict(scan)
         row = await (await self._statements.execute(_ADD, {**values, **values["metrics"]})).fetchone()
         assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
-        return _scan(row)
+        added = _scan(row)
+        self._logged.note(added, row["logged"])
+        return added
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """See ports_cycle.SkinScans."""

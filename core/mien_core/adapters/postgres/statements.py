@@ -62,7 +62,7 @@ class UnitOfWork:
 
     Args:
         connection: in autocommit mode.
-        opening: the statements that begin the transaction.
+        opening: the statements that begin the transaction; none, and each message is one by itself.
     """
 
     def __init__(self, connection: Connection, opening: Sequence[str] = BEGIN) -> None:
@@ -95,9 +95,11 @@ class UnitOfWork:
     async def commit(self, signals: Sequence[tuple[Channel, str]]) -> None:
         """Make it last, and then signal: inside the transaction NOTIFY serialises all commits of the database."""
         statements = self._taken()
-        # nothing was asked for: there is nothing to commit
-        commit = [] if statements == self._opening else ["COMMIT"]
-        statements = statements if commit else []
+        if statements == self._opening:
+            # nothing was asked for: there is nothing to commit
+            statements, commit = [], []
+        else:
+            commit = ["COMMIT"] if self._opening else []
         announcements = [
             self._cursor.mogrify("SELECT pg_notify(%s, %s)", (channel.value, topic))
             for channel, topic in dict.fromkeys(signals)

@@ -1,6 +1,6 @@
 """The uploads and users tables."""
 
-from typing import Any
+from typing import Any, Final
 
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
@@ -56,6 +56,12 @@ class PostgresUploads:
             """,
             (keep_seconds, as_uuid(upload_id)),
         )
+
+
+# At the beginning of a statement that adds a user's thing: the user has a row from now on.
+NOTING_USER: Final = """
+    WITH noted AS (INSERT INTO users (tenant, id) VALUES (%(tenant)s, %(user_id)s) ON CONFLICT DO NOTHING)
+"""
 
 
 async def note_user(statements: Statements, tenant: str, user_id: str) -> None:
