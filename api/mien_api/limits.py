@@ -152,7 +152,7 @@ class Limiting:
         return client_address(scope, self._trusted_proxies)
 
     def headers(self, scope: Scope) -> dict[str, str]:
-        """What an answer says: of the quota that the request was counted by.
+        """What an answer says, by names as ASGI has them: of the quota that the request was counted by.
 
         Where it wasn't counted (health, preflights, unknown paths, bodies refused unread), it is what the client's
         address may ask of the platform without a credential.
@@ -163,8 +163,8 @@ class Limiting:
             standing = self._limiter.standing(quota, self.address(scope))
         quota = standing.quota
         return {
-            "RateLimit-Policy": f'"{quota.name}";q={quota.limit};w={math.ceil(quota.window_seconds)}',
-            "RateLimit": f'"{quota.name}";r={standing.remaining};t={standing.resets_in}',
+            "ratelimit-policy": f'"{quota.name}";q={quota.limit};w={math.ceil(quota.window_seconds)}',
+            "ratelimit": f'"{quota.name}";r={standing.remaining};t={standing.resets_in}',
         }
 
     async def _take(self, request: Request, quota: Quota, *key: str) -> Standing:
