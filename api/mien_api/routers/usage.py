@@ -1,29 +1,17 @@
 """What the caller's tenant has called."""
 
-import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from mien_api.days import Day
 from mien_api.routers.dependencies import UsageCaller, UsesHandlers
 from mien_api.schemas import Schema
 from mien_api.usage import MOST_DAYS, USUAL_DAYS, usage_of
 
 router = APIRouter(tags=["Platform"])
-
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _written_out(value: Any) -> Any:
-    """Seconds since 1970 are dates, too, to pydantic; and to nobody who reads the documentation."""
-    if isinstance(value, str) and not _DATE.fullmatch(value):
-        raise ValueError("Write a date as 2026-11-21")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class UsageDay(Schema):
