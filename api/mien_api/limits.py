@@ -6,7 +6,7 @@ carries RateLimit and RateLimit-Policy as in draft-ietf-httpapi-ratelimit-header
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Scope
 
 from mien_api.addresses import client_address
+from mien_api.scopes import Application
 from mien_api.slices import Limiter, Quota, Standing
 from mien_core.errors import Unavailable
 from mien_core.model.platform import Caller
@@ -23,12 +24,12 @@ from mien_core.quotas import Quotas
 WINDOW_SECONDS: Final = 60.0
 PLATFORM: Final = "platform"
 # The application of a route is that of its router's tag; any other tag is the platform's own.
-APPLICATIONS: Final = {
+APPLICATIONS: Final[Mapping[str, Application]] = {
     "GlamAI": "glam",
     "Skin Chapters": "skin",
     "Glow Cycle": "cycle",
     "TryOnAI": "tryon",
-    "Posters": "posters",
+    "Posters": "poster",
 }
 
 
@@ -63,7 +64,7 @@ class RateLimits(BaseModel):
     skin: ApplicationLimits = ApplicationLimits()
     cycle: ApplicationLimits = ApplicationLimits()
     tryon: TryonLimits = TryonLimits()
-    posters: ApplicationLimits = ApplicationLimits()
+    poster: ApplicationLimits = ApplicationLimits()
     platform: ApplicationLimits = ApplicationLimits()
 
     def of_callers(self, application: str) -> Quota:
@@ -134,7 +135,7 @@ class Limiting:
         if "Authorization" not in request.headers:
             await self.admit_address(request)
             return
-        quota = self._of_callers[_application(request.scope)]
+        quota = self._of_callers[_quota_name(request.scope)]
         # a user without a name is the tenant itself
         await self._take(request, quota, caller.tenant, *([] if caller.user_id is None else [caller.user_id]))
 
@@ -144,7 +145,7 @@ class Limiting:
         Raises:
             Unavailable: rate_limited.
         """
-        quota = self._of_addresses[_application(request.scope)]
+        quota = self._of_addresses[_quota_name(request.scope)]
         await self._take(request, quota, self.address(request.scope))
 
     def address(self, scope: Scope) -> str:
@@ -177,6 +178,11 @@ class Limiting:
         return standing
 
 
-def _application(scope: Scope) -> str:
+def application_of(scope: Scope) -> Application | None:
+    """Tell which application the request's route belongs to; None if to none of them."""
     tags = getattr(scope.get("route"), "tags", None) or [PLATFORM]
-    return APPLICATIONS.get(tags[0], PLATFORM)
+    return APPLICATIONS.get(tags[0])
+
+
+def _quota_name(scope: Scope) -> str:
+    return application_of(scope) or PLATFORM

@@ -7,12 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
-from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
 from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
-from mien_api.limits import Limiting
+from mien_api.limits import Limiting, application_of
 from mien_api.scopes import ALL_SCOPES, APPLICATIONS, Application, require_scope
 from mien_api.skin_handlers import SkinHandlers
 from mien_core.errors import Rejected
@@ -76,7 +75,7 @@ async def _identified(request: Request) -> Caller:
 async def _anonymous(request: Request) -> Caller | None:
     authentication: Authentication = request.app.state.authentication
     limiting: Limiting = request.app.state.limiting
-    application, job_id = _application(request), request.path_params.get("job_id")
+    application, job_id = application_of(request.scope), request.path_params.get("job_id")
     if application is not None:
         known = authentication.anonymous(application)
         if known is not None:
@@ -90,14 +89,6 @@ async def _anonymous(request: Request) -> Caller | None:
     known = await authentication.anonymous_of_job(str(job_id))
     request.state.caller = known
     return known
-
-
-def _application(request: Request) -> Application | None:
-    """The application that the route belongs to, by the caller that it asks for."""
-    route = request.scope.get("route")
-    asked = route.dependant.dependencies if isinstance(route, APIRoute) else []
-    found = (dependency.call.application for dependency in asked if isinstance(dependency.call, _OfApplication))
-    return next(found, None)
 
 
 class _AnyCaller(SecurityBase):
@@ -130,8 +121,8 @@ class _OfScope(_AnyCaller):
         require_scope(caller, self._scope)
 
 
-class _OfApplication(_OfScope):
-    """The caller of an application's route; the route is known by it, too."""
+class OfApplication(_OfScope):
+    """The caller of an application's route, which also has the application's tag."""
 
     def __init__(self, application: Application) -> None:
         super().__init__(application)
@@ -147,9 +138,9 @@ class _OfJobs(_AnyCaller):
 AnyCaller = Annotated[Caller, Depends(_AnyCaller())]
 # jobs are all applications', and nobody's who has none of them
 JobCaller = Annotated[Caller, Depends(_OfJobs())]
-GlamCaller = Annotated[Caller, Depends(_OfApplication("glam"))]
-SkinCaller = Annotated[Caller, Depends(_OfApplication("skin"))]
-CycleCaller = Annotated[Caller, Depends(_OfApplication("cycle"))]
-PosterCaller = Annotated[Caller, Depends(_OfApplication("poster"))]
-TryOnCaller = Annotated[Caller, Depends(_OfApplication("tryon"))]
+GlamCaller = Annotated[Caller, Depends(OfApplication("glam"))]
+SkinCaller = Annotated[Caller, Depends(OfApplication("skin"))]
+CycleCaller = Annotated[Caller, Depends(OfApplication("cycle"))]
+PosterCaller = Annotated[Caller, Depends(OfApplication("poster"))]
+TryOnCaller = Annotated[Caller, Depends(OfApplication("tryon"))]
 UsageCaller = Annotated[Caller, Depends(_OfScope("usage"))]

@@ -26,15 +26,15 @@ async def serving(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
     def answer(caller: Caller) -> dict[str, object]:
         return {"tenant": caller.tenant, "user": caller.user_id, "scopes": sorted(caller.scopes)}
 
-    @app.get("/tryon")
+    @app.get("/tryon", tags=["TryOnAI"])
     async def tryon(caller: TryOnCaller) -> dict[str, object]:
         return answer(caller)
 
-    @app.get("/glam")
+    @app.get("/glam", tags=["GlamAI"])
     async def glam(caller: GlamCaller) -> dict[str, object]:
         return answer(caller)
 
-    @app.get("/cycle")
+    @app.get("/cycle", tags=["Glow Cycle"])
     async def cycle(caller: CycleCaller) -> dict[str, object]:
         return answer(caller)
 

@@ -5,8 +5,11 @@ import re
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 
+from mien_api.app import ROUTERS
 from mien_api.limits import APPLICATIONS, PLATFORM, ApplicationLimits, RateLimits, TryonLimits
+from mien_api.routers.dependencies import OfApplication
 from mien_api.wiring import HttpSettings
 from tests.unit.api.conftest import Platform
 
@@ -197,6 +200,20 @@ def test_each_routes_tag_is_known(platform: Platform) -> None:
     tags = {tag for operation in operations for tag in operation["tags"]}
     assert tags <= {*APPLICATIONS, "Platform", "Jobs"}
     assert "GlamAI" in tags
+
+
+def test_each_routes_caller_is_its_tags() -> None:
+    """Who may call a route and by which limits it is counted are the same application's."""
+    asked = {
+        (route.path, APPLICATIONS.get(str(route.tags[0])), dependency.call.application)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for dependency in route.dependant.dependencies
+        if isinstance(dependency.call, OfApplication)
+    }
+    assert {tagged for _, tagged, _ in asked} >= {"glam", "skin", "cycle"}
+    assert [path for path, tagged, caller in asked if tagged != caller] == []
 
 
 def test_settings_are_by_application() -> None:
