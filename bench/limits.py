@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Scope
 
 from bench.figures import percentile, report
+from mien_api.guard import GuardMiddleware
 from mien_api.limits import Limiting, RateLimits
 from mien_api.middleware import RequestMiddleware
 from mien_api.usage import UsageMeter
@@ -118,7 +119,8 @@ def _app(limiting: Limiting, meter: UsageMeter, callers: Sequence[Caller]) -> AS
 
     app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False})
     app.add_api_route(PATH, bare, dependencies=[Depends(known)])
-    app.add_middleware(RequestMiddleware, body_limits={}, limiting=limiting, meter=meter)
+    app.add_middleware(GuardMiddleware, body_limits={})
+    app.add_middleware(RequestMiddleware, limiting=limiting, meter=meter)
     return app
 
 

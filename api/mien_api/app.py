@@ -11,6 +11,7 @@ from mien_api import idempotency, operations, problems
 from mien_api.authentication import Authentication
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
+from mien_api.guard import GuardMiddleware
 from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
@@ -124,6 +125,7 @@ def create_app(
     app.state.meter = meter
     problems.install(app)
     idempotency.install(app, leases)
+    app.add_middleware(GuardMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(cors_origins),
@@ -132,6 +134,6 @@ def create_app(
         expose_headers=list(EXPOSED_HEADERS),
     )
     # added last, so that it wraps all others: a CORS preflight has a request id, too
-    app.add_middleware(RequestMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES}, limiting=limiting, meter=meter)
+    app.add_middleware(RequestMiddleware, limiting=limiting, meter=meter)
     operations.install(app, ROUTERS)
     return app

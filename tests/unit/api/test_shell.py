@@ -145,6 +145,21 @@ async def test_the_frontends_origin_may_call(client: httpx.AsyncClient) -> None:
     assert "Location" in answer.headers["Access-Control-Expose-Headers"]
 
 
+async def test_the_frontends_page_may_read_every_answer(platform: Platform) -> None:
+    """A bug and a body that is too long are told to the page, and not hidden as an error of CORS."""
+    origin = {"Origin": "http://localhost:3000"}
+    async with platform.client(f"Bearer {await platform.secret()}") as client:
+        too_large = await client.post("/analyze", content=b"x" * 100_000, headers=origin)
+    platform.database = BrokenDatabase()
+    async with platform.client("mien_x") as client:
+        bug = await client.get("/look/6f9619ff-8b86-d011-b42d-00cf4fc964ff", headers=origin)
+    assert [too_large.status_code, bug.status_code] == [413, 500]
+    for answer in (too_large, bug):
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
+
+
 async def test_health_names_what_is_away(platform: Platform) -> None:
     """200 while all is well, 503 naming the dependency that isn't; no credential is needed."""
     async with platform.client(None) as client:
