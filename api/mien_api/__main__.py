@@ -1,4 +1,4 @@
-"""`python -m mien_api`: serves the REST ingress; `python -m mien_api keys` manages API keys."""
+"""`python -m mien_api`: serves the REST ingress; `keys` manages API keys, `problems` prints the catalogue of codes."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ import uvicorn
 
 from mien_api import keys
 from mien_api.connections import Connection
+from mien_api.contract.pages import markdown
 from mien_api.wiring import ApiSettings, KeysSettings, build
 from mien_core import faults
 from mien_core.adapters.postgres import PostgresDatabase
@@ -28,6 +29,8 @@ def main() -> None:
             asyncio.run(_keys(arguments))
         except MienError as error:
             sys.exit(f"{error.code}: {error.detail}")
+    elif arguments.command == "problems":
+        print(markdown(), end="")
     else:
         _serve()
 
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mien_api", description="The REST ingress.")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve HTTP (the default)")
+    commands.add_parser("problems", help="print docs/problems.md: every code that a client may meet")
     actions = commands.add_parser("keys", help="manage API keys").add_subparsers(dest="action", required=True)
     create = actions.add_parser("create", help="make a key and print its secret")
     create.add_argument("--tenant", required=True)

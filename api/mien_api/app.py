@@ -16,7 +16,7 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import cycle, glam, health, jobs, looks, predictions, skin, usage
+from mien_api.routers import catalogue, cycle, glam, health, jobs, looks, predictions, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
@@ -55,6 +55,7 @@ ROUTERS = (
     jobs.router,
     usage.router,
     health.router,
+    catalogue.router,
 )
 
 

@@ -1,4 +1,4 @@
-"""Errors as problem+json (RFC 9457): the one place where the platform's words become HTTP statuses."""
+"""Errors as problem+json (RFC 9457): the platform's words become HTTP statuses here, its codes in the catalogue."""
 
 import logging
 import math
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from mien_api.contract.catalogue import CATALOGUE, title_of, type_of
 from mien_api.request_ids import request_id_of
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
 from mien_core.model.platform import JobError
@@ -26,27 +27,6 @@ _STATUS_OF_ERROR: Mapping[type[MienError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-# Codes whose status is not that of their word.
-_STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
-    "consent_required": HTTPStatus.FORBIDDEN,
-    "credential_missing": HTTPStatus.UNAUTHORIZED,
-    "credential_invalid": HTTPStatus.UNAUTHORIZED,
-    "scope_missing": HTTPStatus.FORBIDDEN,
-    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "serving_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "deadline_exceeded": HTTPStatus.SERVICE_UNAVAILABLE,
-    "photo_expired": HTTPStatus.GONE,
-    "idempotency_key_malformed": HTTPStatus.BAD_REQUEST,
-    "etag_mismatch": HTTPStatus.PRECONDITION_FAILED,
-    "invalid_cursor": HTTPStatus.BAD_REQUEST,
-    "malformed_json": HTTPStatus.BAD_REQUEST,
-    "malformed_form": HTTPStatus.BAD_REQUEST,
-    "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
-    "tenant_credential_required": HTTPStatus.FORBIDDEN,
-    "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
-}
-
 # What the framework itself refuses.
 _CODE_OF_STATUS: Mapping[int, str] = {
     # a body that is nested too deep, has numbers of thousands of digits or isn't UTF-8
@@ -54,6 +34,7 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     404: "route_not_found",
     405: "method_not_allowed",
     413: "request_too_large",
+    415: "unsupported_media_type",
 }
 
 _NO_JSON = "The body is not JSON that can be read. Send a JSON object in UTF-8."
@@ -71,8 +52,8 @@ def problem(
 ) -> Response:
     """Make a problem answer; members are RFC 9457 extension members."""
     body = {
-        "type": f"urn:mien:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
+        "type": type_of(code),
+        "title": title_of(code),
         "status": int(status),
         "detail": detail,
         "code": code,
@@ -84,7 +65,8 @@ def problem(
 
 def problem_of(request: Request, error: MienError) -> Response:
     """Make the answer to one of the four errors."""
-    status = _STATUS_OF_CODE.get(error.code) or _STATUS_OF_ERROR.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    word = _STATUS_OF_ERROR.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = _status_of(error.code, word)
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -96,9 +78,15 @@ def problem_of(request: Request, error: MienError) -> Response:
 
 def problem_of_failed_job(request: Request, error: JobError, **members: Any) -> Response:
     """Make the answer to whoever waited for a job that failed."""
-    status = _STATUS_OF_CODE.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+    status = _status_of(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
     headers = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
     return problem(request, error.code, status, error.detail, headers=headers, **members)
+
+
+def _status_of(code: str, word: HTTPStatus) -> HTTPStatus:
+    """The catalogue's status; that of the error's word for what no client should meet."""
+    entry = CATALOGUE.get(code)
+    return word if entry is None else entry.status
 
 
 def install(app: FastAPI) -> None:
