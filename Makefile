@@ -39,6 +39,7 @@ faults: $(INSTALLED) ## crash, freeze and slow down everything under load, and p
 nightly: $(INSTALLED) ## run the long versions: 20,000 jobs through all faults, with the true serving as well
 	@$(BIN)/python -m pytest tests/faults --long $(if $(SEED),--seed $(SEED)) $(ARGS)
 	@$(BIN)/python -m pytest tests/e2e/test_worker_killed.py tests/integration/test_local_supervision.py
+	@$(BIN)/python -m pytest tests/integration/test_fuzz.py --long
 
 lint: $(INSTALLED) ## check style, types and who imports whom
 	@$(BIN)/ruff check

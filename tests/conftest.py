@@ -23,6 +23,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `make nightly`."""
+    parser.addoption("--long", action="store_true", help="all faults several times, and 200 requests an operation")
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> str:
     """The name of a database at the newest schema, to be copied."""

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mien_api import idempotency, operations, problems
 from mien_api.authentication import Authentication
+from mien_api.contract import openapi
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
 from mien_api.guard import GuardMiddleware
@@ -62,9 +63,15 @@ ROUTERS = (
 class _App(FastAPI):
     """Says in its contract what holds for every operation."""
 
+    _declared: dict[str, Any] | None = None
+
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
-        idempotency.declare(document)
+        # FastAPI keeps the document until there is another route
+        if document is not self._declared:
+            idempotency.declare(document)
+            openapi.declare(document)
+            self._declared = document
         return document
 
 
@@ -118,6 +125,9 @@ def create_app(
         docs_url="/api/docs",
         redoc_url=None,
         lifespan=lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        # the name of the function that answers, which a test keeps unique: clients are generated from it
+        generate_unique_id_function=lambda route: route.name,
         # our middleware makes the request's span and metrics; a second set would cost time and say the same
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )

@@ -10,13 +10,14 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from mien_api import idempotency
+from mien_api.content_types import require_content_type
 from mien_api.shedding import Shedding
 
 
 class Operation(APIRoute):
-    """A route that sends work away when too much waits, and begins an Idempotency-Key once.
+    """A route that sends work away when too much waits, begins an Idempotency-Key once, and refuses a body of a wrong type.
 
-    Both come before all else that it needs: before its caller is known, and before its body is read. What a request
+    All of it comes before all else that it needs: before its caller is known, and before its body is read. What a request
     doesn't need costs it nothing, which a dependency of FastAPI's would, above all one with a cleanup.
     """
 
@@ -38,6 +39,7 @@ class Operation(APIRoute):
             shedding: Shedding = request.app.state.shedding
             with shedding.admission(request.method, self.path):
                 async with idempotency.begun(request):
+                    require_content_type(request)
                     return await answer(request)
 
         return handle

@@ -74,7 +74,7 @@ class PredictionBody(Schema):
     fertile_window: WindowBody | None
     cycle_length: CycleLengthBody
     based_on: BasisBody
-    method: str
+    method: str = Field(examples=["skip-aware-gamma-renewal-1"])
     notice: str
 
 

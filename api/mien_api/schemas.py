@@ -12,6 +12,7 @@ from mien_core.model.face import NOTICE, Face, Tone
 from mien_core.model.platform import AnnouncedPurpose, Job, JobHistory, JobStatus
 from mien_core.model.skin import Condition, SkinReport, SkinType
 from mien_core.rules.skin import conclusion_of
+from mien_core.rules.uploads import CONTENT_TYPES, MAX_BYTES
 
 UserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -25,11 +26,14 @@ class Schema(BaseModel):
 class UploadUrlRequest(Schema):
     """Announces a photo: contentLength is its exact size in bytes."""
 
-    content_type: str = Field(examples=["image/jpeg"])
-    content_length: int = Field(gt=0, examples=[204_800])
+    # what is not among them, or larger, is refused with a code of its own
+    content_type: str = Field(examples=["image/jpeg"], json_schema_extra={"enum": list(CONTENT_TYPES)})
+    content_length: int = Field(gt=0, strict=True, examples=[204_800], json_schema_extra={"maximum": MAX_BYTES})
     purpose: AnnouncedPurpose = "glam"
     user_id: UserId | None = None
-    consent: bool | None = Field(default=None, description="The person in the photo agreed to its analysis.")
+    consent: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None, description="The person in the photo agreed to its analysis."
+    )
 
 
 class UploadUrl(Schema):
@@ -37,7 +41,7 @@ class UploadUrl(Schema):
 
     upload_id: UUID
     upload_url: str
-    method: str
+    method: str = Field(examples=["PUT"])
     headers: dict[str, str]
     expires_in: int
 

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 
 class IdsOnlyProvider(trace.NoOpTracerProvider):
@@ -18,7 +19,7 @@ class IdsOnlyProvider(trace.NoOpTracerProvider):
 
 
 class _IdsOnlyTracer(trace.NoOpTracer):
-    def start_span(self, name: str, context: trace.Context | None = None, *_: Any, **__: Any) -> trace.Span:
+    def start_span(self, name: str, context: Context | None = None, *_: Any, **__: Any) -> trace.Span:
         """See Tracer: a child of the context's span, in its trace, and else the first of a new one."""
         del name
         parent = trace.get_current_span(context).get_span_context()

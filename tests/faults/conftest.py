@@ -16,9 +16,8 @@ LONG_ROUNDS = 7
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of `make faults` and `make nightly`."""
+    """Options of `make faults`."""
     parser.addoption("--seed", type=int, default=DEFAULT_SEED, help="what chance is drawn from")
-    parser.addoption("--long", action="store_true", help="go through all faults several times, each with another seed")
 
 
 _ROWS = pytest.StashKey[list[Row]]()

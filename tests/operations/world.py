@@ -16,7 +16,7 @@ from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
-from mien_core.ports import Database
+from mien_core.ports import Database, ObjectStore
 from mien_core.rules.load import Limits
 from mien_local.issuer.keys import SigningKey
 from mien_local.issuer.server import IssuerServer
@@ -63,7 +63,7 @@ class Operation:
 class World:
     """The app with real credentials, and the owner's means to make things."""
 
-    def __init__(self, client: httpx.AsyncClient, database: Database, store: MemoryObjectStore) -> None:
+    def __init__(self, client: httpx.AsyncClient, database: Database, store: ObjectStore) -> None:
         self.client = client
         self.database = database
         self.object_store = store
@@ -107,7 +107,7 @@ class World:
             await transaction.outbox.remove([row.id for row in await transaction.outbox.due(10_000)])
 
 
-def make_app(database: Database, store: MemoryObjectStore, issuer_url: str) -> FastAPI:
+def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI:
     """The app as it is in production, but for its object store."""
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 """Jobs: the same for all applications."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -11,8 +11,29 @@ from mien_api.job_feed import JobFeed, Watch
 from mien_api.routers.dependencies import JobCaller, UsesHandlers, anonymous_address
 from mien_api.schemas import JobBody, job_body
 from mien_api.server_sent_events import resume_after
+from mien_core.model.platform import JobStatus
 
 router = APIRouter(tags=["Jobs"])
+
+# each event of the stream, as it is parsed
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the step's seq; what Last-Event-ID takes"},
+        "event": {"type": "string", "enum": [status.value for status in JobStatus]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobBody"},
+        },
+        "retry": {"type": "integer", "description": "milliseconds until a client should come back"},
+    },
+}
+_STREAMED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The job's steps.", "content": {"text/event-stream": {"itemSchema": _EVENT}}},
+    204: {"description": "The job has ended, and Last-Event-ID is its end: there is nothing to come."},
+}
 
 
 async def _watch(request: Request, job_id: UUID, caller: JobCaller) -> AsyncIterator[Watch]:
@@ -40,7 +61,7 @@ async def cancel_job(job_id: UUID, caller: JobCaller, handlers: UsesHandlers) ->
     "/jobs/{job_id}/events",
     response_class=EventStream,
     status_code=200,
-    responses={204: {"description": "The job has ended, and Last-Event-ID is its end: there is nothing to come."}},
+    responses=_STREAMED,
 )
 async def stream_job(
     job_id: UUID,

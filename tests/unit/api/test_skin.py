@@ -185,8 +185,8 @@ async def test_a_photo_never_touches_the_disk(client: httpx.AsyncClient, monkeyp
 @pytest.mark.parametrize(
     ("content", "headers", "status", "code"),
     [
-        (b'{"image": "x"}', {"Content-Type": "application/json"}, 422, "invalid_request"),
-        (b"image=x", {"Content-Type": "application/x-www-form-urlencoded"}, 422, "invalid_request"),
+        (b'{"image": "x"}', {"Content-Type": "application/json"}, 415, "unsupported_media_type"),
+        (b"image=x", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
         (b"", {}, 422, "invalid_request"),
         (b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}, 422, "invalid_request"),
         (b"no form at all", {"Content-Type": "multipart/form-data; boundary=b"}, 400, "malformed_form"),

@@ -1,0 +1,58 @@
+"""Drawn requests made to be about things that exist: ids that are drawn would be answered 404 for ever."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+from uuid import uuid4
+
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+
+from tests.operations.world import Call
+
+_ID: Final = re.compile(r"(.*[a-z])?(_id|Id|ID)|id")
+
+
+def make_it_about(case: schemathesis.Case, call: Call) -> None:
+    """Put the ids of a valid call into a case, wherever the case is a valid one.
+
+    What is wrong in it on purpose stays as wrong as it was drawn.
+    """
+    modes = {} if case.meta is None else {place: part.mode for place, part in case.meta.components.items()}
+    valid = {place for place, mode in modes.items() if mode.is_positive}
+    if ParameterLocation.PATH in valid:
+        case.path_parameters = _of_path(case.path, call.path)
+    if ParameterLocation.QUERY in valid:
+        case.query = {**case.query, **_ids(call.params or {})}
+    if ParameterLocation.BODY in valid and isinstance(case.body, dict):
+        case.body = _with_ids(case.body, call)
+    if ParameterLocation.HEADER in valid:
+        _make_conditions_hold(case)
+
+
+def _of_path(template: str, path: str) -> dict[str, str]:
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+    found = re.fullmatch(pattern, path)
+    assert found is not None, f"{path} is no path of {template}"
+    return {name: unquote(value) for name, value in found.groupdict().items()}
+
+
+def _with_ids(body: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """The body with the call's ids and files; an id that the call does without is left out."""
+    said = {**(call.json if isinstance(call.json, dict) else {}), **(call.data or {})}
+    files = {name: content for name, (_, content, _) in (call.files or {}).items()}
+    kept = {name: value for name, value in body.items() if not _ID.fullmatch(name)}
+    return {**kept, **_ids(said), **files}
+
+
+def _ids(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if _ID.fullmatch(name)}
+
+
+def _make_conditions_hold(case: schemathesis.Case) -> None:
+    """A drawn version is never the current one, and a key that comes twice is another request's."""
+    if "If-Match" in case.headers:
+        case.headers["If-Match"] = "*"
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid4())

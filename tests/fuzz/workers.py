@@ -1,0 +1,58 @@
+"""A stand-in for the relay and the agents: what would begin work ends it, at once and well."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from mien_core.events import from_record
+from mien_core.model.platform import Job, JobKind, JobStatus
+from mien_core.ports import Database, Transaction
+from tests.makers import new_analysis
+
+PAUSE_SECONDS: Final = 0.01
+
+
+async def _analyse_face(transaction: Transaction, job: Job) -> None:
+    upload = await transaction.uploads.get(job.photo_id)
+    if upload is not None:
+        await transaction.analyses.save(new_analysis(upload, job.id))
+
+
+# How each kind of job comes to its result; the job's own end is the same for all.
+RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] = {
+    JobKind.ANALYSE_FACE: _analyse_face,
+}
+
+
+class Workers:
+    """Does the work that is asked for, except while it is told to pause."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._at_work = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            async with self._at_work:
+                await self._turn()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def pause(self) -> None:
+        """Leave what is asked for undone, until go_on."""
+        await self._at_work.acquire()
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self._at_work.release()
+
+    async def _turn(self) -> None:
+        async with self._database.transaction() as transaction:
+            rows = await transaction.outbox.due(100)
+            for row in rows:
+                event = from_record(row.record.headers, row.record.value)
+                job = await transaction.jobs.lock(str(event.data.job_id))
+                if job is not None and not job.status.ended:
+                    await RESULTS[job.kind](transaction, job)
+                    await transaction.jobs.change(job.id, JobStatus.COMPLETED)
+            await transaction.outbox.remove([row.id for row in rows])
