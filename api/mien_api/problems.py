@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from mien_api.contract.catalogue import CATALOGUE, title_of, type_of
 from mien_api.request_ids import request_id_of
@@ -124,7 +126,20 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail = f"{request.method} {request.url.path} is not part of this API; /openapi.json lists what is."
     if error.status_code == HTTPStatus.BAD_REQUEST:
         detail = _NO_JSON
-    return problem(request, code, error.status_code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of_path(request))
+    return problem(request, code, error.status_code, detail, headers=headers)
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    """The methods that the path knows: the router names those of the first route that has it alone."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern, _, _ = compile_path(str(route.path))
+        if pattern.match(request.scope["path"]):
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

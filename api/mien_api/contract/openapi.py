@@ -50,6 +50,13 @@ _REQUEST_ID: Final = {
     "example": "0b0f9f0c-checkout",
 }
 
+# What a parameter is that doesn't say it itself; ids need no line here.
+_PARAMETERS: Final[Mapping[str, str]] = {
+    "from": "the first day",
+    "to": "the last day",
+    "tag": "only what has this tag",
+}
+
 _HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "X-Request-ID": {
         "required": True,
@@ -77,6 +84,12 @@ _HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "description": "Where to look next: what was made, or the job that makes it.",
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/jobs/6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+    },
+    "Allow": {
+        "required": True,
+        "description": "The methods that the path knows.",
+        "schema": {"type": "string"},
+        "example": "DELETE, GET",
     },
     "WWW-Authenticate": {
         "required": True,
@@ -108,6 +121,7 @@ _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
     201: ("Location",),
     202: ("Location", "Retry-After"),
     401: ("WWW-Authenticate",),
+    405: ("Allow",),
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
@@ -156,9 +170,9 @@ def declare(document: dict[str, Any]) -> None:
     used = {tag for _, _, operation in operations_of(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
     examples = Examples(schemas)
-    for _, method, operation in operations_of(document):
+    for path, method, operation in operations_of(document):
         _describe(operation)
-        _declare_problems(method, operation, schemas)
+        _declare_problems(path, method, operation, schemas)
         _declare_headers(method, operation)
         _show(operation, examples)
         if operation.get("security"):
@@ -179,19 +193,25 @@ def operations_of(document: Mapping[str, Any]) -> list[tuple[str, str, dict[str,
 
 
 def _describe(operation: MutableMapping[str, Any]) -> None:
-    """Take the summary from the docstring: FastAPI's is the function's name."""
+    """Take the summary from the docstring, since FastAPI's is the function's name, and say what parameters are."""
     described = operation.get("description", "")
     first, _, _ = described.partition("\n\n")
     operation["summary"] = " ".join(first.split()).removesuffix(".")
+    for parameter in operation.get("parameters", ()):
+        name: str = parameter["name"]
+        if name.endswith("_id"):
+            parameter.setdefault("description", f"the {name.removesuffix('_id').replace('_', ' ')}'s id")
+        elif name in _PARAMETERS:
+            parameter.setdefault("description", _PARAMETERS[name])
 
 
-def _declare_problems(method: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+def _declare_problems(path: str, method: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
     if _REQUEST_ID not in parameters:
         parameters.append(_REQUEST_ID)
     answers = operation["responses"]
     answers.get("422", {}).get("content", {}).pop(JSON, None)
-    for status, codes in problems_of(method, operation, schemas).items():
+    for status, codes in problems_of(path, method, operation, schemas).items():
         answer = answers.setdefault(str(status), {})
         meanings = "\n".join(f"- `{code}`: {CATALOGUE[code].meaning}" for code in codes)
         own = answer.get("description", "").partition("\n\n- `")[0]

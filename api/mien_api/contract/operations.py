@@ -130,10 +130,13 @@ STATUSES: Final[Mapping[str, Mapping[str, int]]] = {
 _PLAIN: Final = frozenset({"health"})
 
 
-def problems_of(method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[int, list[str]]:
+def problems_of(
+    path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> dict[int, list[str]]:
     """Tell which codes an operation may answer with, by their statuses.
 
     Args:
+        path: with its parameters' names.
         method: in small letters.
         operation: as OpenAPI has it.
         schemas: what its references point at.
@@ -142,6 +145,9 @@ def problems_of(method: str, operation: Mapping[str, Any], schemas: Mapping[str,
     codes = ["internal_error", *OWN.get(name, ())]
     if name not in _PLAIN:
         codes += _common(method, operation, schemas)
+    if "{" in path:
+        # a slash in a parameter, however it is encoded, makes it another path
+        codes += ["route_not_found", "method_not_allowed"]
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
         status = STATUSES.get(name, {}).get(code, CATALOGUE[code].status.value)

@@ -90,6 +90,11 @@ def test_each_operation_is_described(operation: dict[str, Any]) -> None:
     assert len(operation["tags"]) == 1
     assert operation["tags"][0] in TAGS, "Add the tag to TAGS in api/mien_api/contract/openapi.py"
     assert operation["tags"][0] in [tag["name"] for tag in DOCUMENT["tags"]]
+    for parameter in operation["parameters"]:
+        assert parameter.get("description"), (
+            f"Say what {parameter['name']} is: description= where it is declared, or a line in _PARAMETERS in "
+            "api/mien_api/contract/openapi.py"
+        )
 
 
 def test_each_answer_is_described(operation: dict[str, Any]) -> None:
