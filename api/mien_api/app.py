@@ -61,8 +61,9 @@ ROUTERS = (
 
 
 class _App(FastAPI):
-    """Says in its contract what holds for every operation."""
+    """Says in its contract what holds for every operation; anonymous applications ask for no credential."""
 
+    anonymous: frozenset[str] = frozenset()
     _declared: dict[str, Any] | None = None
 
     def openapi(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class _App(FastAPI):
         # FastAPI keeps the document until there is another route
         if document is not self._declared:
             idempotency.declare(document)
-            openapi.declare(document)
+            openapi.declare(document, self.anonymous)
             self._declared = document
         return document
 
@@ -95,6 +96,7 @@ def create_app(
         streams: how many event streams may be open; None means the usual numbers.
     """
     limiting = limiting or Limiting()
+    credentials = credentials or CredentialSettings()
     meter = UsageMeter()
     shedding = Shedding(limits or Limits(), WORK)
     leases = idempotency.Leases()
@@ -108,7 +110,7 @@ def create_app(
             meter.writing(handlers.database),
             leases.renewing(handlers.database.idempotency_keys),
         ):
-            authentication = Authentication(handlers.database, credentials or CredentialSettings())
+            authentication = Authentication(handlers.database, credentials)
             app.state.authentication = authentication
             feed = JobFeed(handlers.database, streams or StreamLimits())
             with PhotoDoor() as door:
@@ -131,6 +133,7 @@ def create_app(
         # our middleware makes the request's span and metrics; a second set would cost time and say the same
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
+    app.anonymous = frozenset(credentials.anonymous)
     app.state.shedding = shedding
     app.state.limiting = limiting
     app.state.meter = meter

@@ -15,7 +15,7 @@ _ID: Final = re.compile(r"(.*[a-z])?(_id|Id|ID)|id")
 
 
 def make_it_about(case: schemathesis.Case, call: Call) -> None:
-    """Put the ids of a valid call into a case, wherever the case is a valid one.
+    """Put the ids of a valid call into a case, wherever the case is a valid one, and have rules allow it.
 
     What is wrong in it on purpose stays as wrong as it was drawn.
     """
@@ -24,7 +24,7 @@ def make_it_about(case: schemathesis.Case, call: Call) -> None:
     if ParameterLocation.PATH in valid:
         case.path_parameters = _of_path(case.path, call.path)
     if ParameterLocation.QUERY in valid:
-        case.query = {**case.query, **_ids(call.params or {})}
+        case.query = _in_order({**case.query, **_ids(call.params or {})})
     if ParameterLocation.BODY in valid and isinstance(case.body, dict):
         case.body = _with_ids(case.body, call)
     if ParameterLocation.HEADER in valid:
@@ -48,6 +48,12 @@ def _with_ids(body: Mapping[str, Any], call: Call) -> dict[str, Any]:
 
 def _ids(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if _ID.fullmatch(name)}
+
+
+def _in_order(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query without a drawn cursor, which is nobody's, and with days that a rule doesn't refuse."""
+    kept = {name: value for name, value in query.items() if name != "cursor"}
+    return {**kept, "to": kept["from"]} if "from" in kept else kept
 
 
 def _make_conditions_hold(case: schemathesis.Case) -> None:

@@ -3,7 +3,7 @@
 Structural wherever it can be: a new route gets all of it from its shape, its docstring and its models.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from mien_api.contract.catalogue import CATALOGUE, Entry, title_of, type_of
 from mien_api.contract.examples import Examples
 from mien_api.contract.operations import METHODS, problems_of
+from mien_api.limits import APPLICATIONS
 from mien_api.problems import MEDIA_TYPE
 
 JSON: Final = "application/json"
@@ -39,7 +40,7 @@ _SECURITY_SCHEMES: Final = {
         "description": "The same without the word Bearer, as older frontends send it.",
     },
 }
-_SECURITY: Final = [{name: []} for name in _SECURITY_SCHEMES]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{name: []} for name in _SECURITY_SCHEMES]
 
 _REQUEST_ID: Final = {
     "name": "X-Request-ID",
@@ -158,8 +159,13 @@ _PROBLEM: Final = {
 }
 
 
-def declare(document: dict[str, Any]) -> None:
-    """Say it in a document that FastAPI made; a second time changes nothing."""
+def declare(document: dict[str, Any], anonymous: Collection[str] = ()) -> None:
+    """Say it in a document that FastAPI made; a second time changes nothing.
+
+    Args:
+        document: the document.
+        anonymous: the applications that ask for no credential here.
+    """
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
@@ -176,7 +182,7 @@ def declare(document: dict[str, Any]) -> None:
         _declare_headers(method, operation)
         _show(operation, examples)
         if operation.get("security"):
-            operation["security"] = _SECURITY
+            operation["security"] = _security(operation["tags"][0], anonymous)
     # FastAPI's own words for what is a problem here
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
@@ -190,6 +196,13 @@ def operations_of(document: Mapping[str, Any]) -> list[tuple[str, str, dict[str,
         for method, operation in methods.items()
         if method in METHODS
     ]
+
+
+def _security(tag: str, anonymous: Collection[str]) -> list[dict[str, list[str]]]:
+    """Which credentials an operation takes; {} is none, which jobs may do without where they were made so."""
+    application = APPLICATIONS.get(tag)
+    optional = application in anonymous or (tag == "Jobs" and anonymous)
+    return [*_SECURITY, {}] if optional else _SECURITY
 
 
 def _describe(operation: MutableMapping[str, Any]) -> None:

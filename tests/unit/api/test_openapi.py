@@ -12,6 +12,7 @@ from mien_api.contract.catalogue import CATALOGUE
 from mien_api.contract.examples import NAMES, Examples
 from mien_api.contract.openapi import TAGS, declare, operations_of
 from mien_api.contract.operations import OWN, STATUSES
+from mien_api.credential_settings import CredentialSettings
 from tests.unit.api.conftest import Platform
 
 DOCUMENT: Final = Platform().app().openapi()
@@ -57,7 +58,7 @@ def test_the_document_is_openapi() -> None:
     app = Platform().app()
     first = repr(app.openapi())
     assert repr(app.openapi()) == first
-    declare(app.openapi())
+    declare(app.openapi(), {"tryon"})
     assert repr(app.openapi()) == first
 
 
@@ -188,3 +189,12 @@ def test_credentials_are_declared_as_they_are_taken() -> None:
     assert OPERATIONS.keys() - asked == {"GET /api/health"}
     for label in asked:
         assert {"401", "403"} <= set(OPERATIONS[label]["responses"])
+
+
+def test_where_no_credential_is_asked_for_it_is_said() -> None:
+    """By the settings: an application that is open says so, and jobs, which somebody may have made without one."""
+    open_to_all = Platform(credentials=CredentialSettings(anonymous={"glam": "visitors"})).app().openapi()
+    closed = Platform(credentials=CredentialSettings(anonymous={})).app().openapi()
+    for document, tags in ((open_to_all, {"GlamAI", "Jobs"}), (closed, set())):
+        declared = [operation for _, _, operation in operations_of(document) if operation.get("security")]
+        assert {operation["tags"][0] for operation in declared if {} in operation["security"]} == tags
