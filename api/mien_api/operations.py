@@ -15,9 +15,9 @@ from mien_api.shedding import Shedding
 
 
 class Operation(APIRoute):
-    """A route that sends work away when too much waits, begins an Idempotency-Key once, and refuses a body of a wrong type.
+    """A route that sheds load, begins an Idempotency-Key once, and refuses a body of a type that it does not take.
 
-    All of it comes before all else that it needs: before its caller is known, and before its body is read. What a request
+    All of it comes before its caller is known, and before its body is read. What a request
     doesn't need costs it nothing, which a dependency of FastAPI's would, above all one with a cleanup.
     """
 
