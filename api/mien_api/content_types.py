@@ -1,6 +1,5 @@
 """What types a body may be of: 415 names them, instead of a complaint about fields of a body that was not read."""
 
-from functools import lru_cache
 from typing import Final
 
 from fastapi import Request
@@ -11,14 +10,12 @@ from mien_core.errors import Rejected
 _JSON: Final = "application/json"
 
 
-def require_content_type(request: Request) -> None:
-    """Let a request in whose body is of a type that its route takes, or that has none.
+def require_content_type(request: Request, taken: frozenset[str]) -> None:
+    """Let a request in whose body is of one of the types taken, or that has none.
 
     Raises:
         Rejected: unsupported_media_type.
     """
-    route = request.scope.get("route")
-    taken = types_taken(route) if isinstance(route, APIRoute) else frozenset()
     if not taken or not _has_body(request):
         return
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -29,7 +26,6 @@ def require_content_type(request: Request) -> None:
     raise Rejected("unsupported_media_type", f"Send the body as {' or '.join(sorted(taken))}, and say so.")
 
 
-@lru_cache(maxsize=1024)
 def types_taken(route: APIRoute) -> frozenset[str]:
     """Tell what a route's body may be: what OpenAPI says of it; nothing where it has none."""
     declared = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})

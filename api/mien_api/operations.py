@@ -10,7 +10,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from mien_api import idempotency
-from mien_api.content_types import require_content_type
+from mien_api.content_types import require_content_type, types_taken
 from mien_api.shedding import Shedding
 
 
@@ -24,6 +24,7 @@ class Operation(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._head = path.partition("{")[0]
+        self._types = types_taken(self)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See APIRoute. Most routes are another path's, which shows before their regular expression is tried."""
@@ -39,7 +40,7 @@ class Operation(APIRoute):
             shedding: Shedding = request.app.state.shedding
             with shedding.admission(request.method, self.path):
                 async with idempotency.begun(request):
-                    require_content_type(request)
+                    require_content_type(request, self._types)
                     return await answer(request)
 
         return handle
