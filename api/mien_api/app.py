@@ -17,7 +17,7 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import catalogue, cycle, glam, health, jobs, looks, predictions, skin, usage
+from mien_api.routers import catalogue, cycle, glam, health, jobs, looks, predictions, scans, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
@@ -44,6 +44,7 @@ WORK = {
     "/upload-url": Work(JobKind.ANALYSE_FACE, begins=False),
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
+    scans.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
 }
 
 
@@ -53,6 +54,7 @@ ROUTERS = (
     skin.router,
     cycle.router,
     predictions.router,
+    scans.router,
     jobs.router,
     usage.router,
     health.router,
@@ -139,7 +141,7 @@ def create_app(
     app.state.meter = meter
     problems.install(app)
     idempotency.install(app, leases)
-    app.add_middleware(GuardMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES})
+    app.add_middleware(GuardMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES, scans.PATH: scans.MAX_BODY_BYTES})
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(cors_origins),

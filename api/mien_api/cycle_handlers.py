@@ -57,13 +57,13 @@ class CycleHandlers:
         new = NewJournalEntry(new_id(), caller.tenant, require_user(caller, user_id), content)
         async with self.database.writing() as transaction:
             entry = await transaction.journal.add(new)
-            return (await _shown(transaction, [entry]))[0]
+            return (await show(transaction, [entry]))[0]
 
     async def entry(self, caller: Caller, entry_id: str) -> Shown[JournalEntry]:
         """Find an entry."""
         async with self.database.reading() as reading:
             entry = require_owned(await reading.journal.get(entry_id), caller, "entry")
-            return (await _shown(reading, [entry]))[0]
+            return (await show(reading, [entry]))[0]
 
     async def rewrite_entry(
         self, caller: Caller, entry_id: str, content: JournalContent, versions: Collection[int] | None
@@ -77,7 +77,7 @@ class CycleHandlers:
             entry = await transaction.journal.rewrite(caller, entry_id, content, versions)
             if entry is None:
                 raise _changed(await transaction.journal.get(entry_id), caller)
-            return (await _shown(transaction, [entry]))[0]
+            return (await show(transaction, [entry]))[0]
 
     async def remove_entry(self, caller: Caller, entry_id: str, versions: Collection[int] | None) -> None:
         """Delete an entry, if it is one of these versions; None is whichever there is.
@@ -104,7 +104,7 @@ class CycleHandlers:
                 caller.tenant, user_id, days=days, tag=tag, after=after, limit=limit + 1
             )
             page = _JOURNAL.page(found, limit, position_of, *binding)
-            return Page(await _shown(reading, page.things), page.next_cursor)
+            return Page(await show(reading, page.things), page.next_cursor)
 
     async def log_period(
         self,
@@ -163,7 +163,7 @@ class CycleHandlers:
         )
         async with self.database.writing() as transaction:
             scan = await transaction.skin_scans.add(new)
-            return (await _shown(transaction, [scan]))[0]
+            return (await show(transaction, [scan]))[0]
 
     async def remove_scan(self, caller: Caller, scan_id: str) -> None:
         """Take a line out of the skin diary."""
@@ -184,7 +184,7 @@ class CycleHandlers:
         async with self.database.reading() as reading:
             found = await reading.skin_scans.of_user(caller.tenant, user_id, days=days, after=after, limit=limit + 1)
             page = _SCANS.page(found, limit, position_of, *binding)
-            return Page(await _shown(reading, page.things), page.next_cursor)
+            return Page(await show(reading, page.things), page.next_cursor)
 
 
 def _binding(caller: Caller, user_id: str, days: Days) -> tuple[str, str, str, str]:
@@ -196,7 +196,7 @@ def _changed(entry: JournalEntry | None, caller: Caller) -> Conflict:
     return Conflict("etag_mismatch", "The entry was written since you read it. Read it again and repeat your change.")
 
 
-async def _shown(reading: Transaction, things: Sequence[Diarised]) -> list[Shown[Diarised]]:
+async def show(reading: Transaction, things: Sequence[Diarised]) -> list[Shown[Diarised]]:
     """Show things of one user; the log is asked only where a day of the cycle is left to it."""
     asked = [one.date for one in things if one.cycle_day is None]
     if not asked:

@@ -11,6 +11,7 @@ from mien_api.days import Day
 from mien_api.etags import etag_of
 from mien_api.schemas import Schema, UserId
 from mien_core.model.cycle import DiaryMetrics, Flow, JournalContent, JournalEntry, Period, SkinScan
+from mien_core.model.face import NOTICE
 from mien_core.model.texts import Label, Prose
 
 # Numbers are numbers: "50" is a text, and a frontend that sends one has a bug that is better seen.
@@ -131,6 +132,7 @@ class ScanBody(Schema):
     metrics: DiaryMetricsBody
     cycle_day: int | None
     created_at: datetime
+    notice: str = NOTICE
 
 
 class ScanPage(Schema):

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from mien_api.door import PhotoDoor
 from mien_api.handlers import Handlers
-from mien_api.ids import new_id
+from mien_api.photos import take_in
 from mien_api.waiting import wait_for_end
 from mien_core.errors import Missing
 from mien_core.intake import start_analysis
-from mien_core.model.keys import photo_key
-from mien_core.model.platform import Analysis, Caller, Job, NewUpload, require_owned, user_of
+from mien_core.model.platform import Analysis, Caller, Job, require_owned, user_of
 from mien_core.model.skin import MeasureName, SkinReport
-from mien_core.photo import KEPT_CONTENT_TYPE
-from mien_core.rules.uploads import consent_of
 from mien_core.telemetry import current_traceparent
 
 
@@ -40,30 +37,12 @@ class SkinHandlers:
     ) -> tuple[Job, Analysis | None]:
         """Take a photo in, start its analysis and wait for its end; give the job and what it has come to.
 
-        The row is written before the object, as for announced uploads: wherever this stops, whatever lies in the
-        store belongs to a row, and what belongs to a row that nothing came of goes when the row expires.
-
         Raises:
             Rejected: consent_required, and all codes of mien_core.photo.open_photo.
             Missing: user_not_found, if the caller may not act for that user.
         """
         owner = user_of(caller, user_id)
-        recorded = consent_of(given=consent, required=self.platform.consent_required)
-        photo = await self.door.open(image)
-        announced = NewUpload(
-            id=new_id(),
-            tenant=caller.tenant,
-            user_id=owner,
-            purpose="skin",
-            content_type=KEPT_CONTENT_TYPE,
-            content_length=len(photo.encoded),
-            consent=recorded,
-            expires_in_seconds=self.platform.upload_expires,
-            pixel_digest=photo.digest,
-        )
-        async with self.platform.database.transaction() as transaction:
-            upload = await transaction.uploads.add(announced)
-        await self.platform.object_store.put(photo_key(upload.id), photo.encoded, KEPT_CONTENT_TYPE)
+        upload = await take_in(self.platform, self.door, caller, image, purpose="skin", user_id=owner, consent=consent)
         async with self.platform.database.transaction() as transaction:
             job = await start_analysis(transaction, upload, current_traceparent())
         return await wait_for_end(self.platform.database, job, wait_seconds, self.platform.analysis)
@@ -76,8 +55,8 @@ class SkinHandlers:
         """
         async with self.platform.database.reading() as reading:
             job = require_owned(await reading.jobs.get(analysis_id), caller, "analysis")
-            upload = await reading.uploads.get(job.photo_id)
-            analysis = await reading.analyses.get(job.photo_id)
+            upload = await reading.uploads.get(job.upload_id) if job.upload_id else None
+            analysis = await reading.analyses.get(upload.id) if upload else None
         return require_owned(job if upload and upload.purpose == "skin" else None, caller, "analysis"), analysis
 
     async def result(self, analysis: Analysis | None) -> SkinResult:

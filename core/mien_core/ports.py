@@ -27,7 +27,7 @@ from mien_core.model.platform import (
     Upload,
     User,
 )
-from mien_core.ports_cycle import Journal, Periods, SkinScans
+from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
 from mien_core.ports_looks import Looks
 from mien_core.usage import Usage
 
@@ -343,6 +343,10 @@ class Transaction(Protocol):
     @property
     def skin_scans(self) -> SkinScans:
         """The users' skin diaries."""
+
+    @property
+    def photo_days(self) -> PhotoDays:
+        """The days for which photos join a skin diary."""
 
     @property
     def looks(self) -> Looks:

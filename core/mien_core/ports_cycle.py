@@ -1,4 +1,4 @@
-"""What Glow Cycle needs of the database; ports.Transaction has all three.
+"""What Glow Cycle's diaries need of the database; ports.Transaction has all four.
 
 Lists are newest first: by day, and within a day by when the thing was saved. A list that goes on after a position
 neither repeats nor leaves out what was there all the while, whatever was added or deleted in between.
@@ -76,6 +76,9 @@ class SkinScans(Protocol):
     async def add(self, scan: NewSkinScan) -> SkinScan:
         """Save a line; its user appears on first sight. An id that was saved before is the line that it is."""
 
+    async def get(self, scan_id: str) -> SkinScan | None:
+        """Read one."""
+
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """Delete a line; False if the caller has none under the id."""
 
@@ -83,3 +86,13 @@ class SkinScans(Protocol):
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[SkinScan]:
         """A user's lines of these days, beginning after a position."""
+
+
+class PhotoDays(Protocol):
+    """The photo_days table: which day of the skin diary a photo is taken in for. A day goes with its photo."""
+
+    async def add(self, upload_id: str, day: date) -> None:
+        """Save a photo's day; what was saved first counts."""
+
+    async def of_upload(self, upload_id: str) -> date | None:
+        """Read a photo's day."""

@@ -31,6 +31,7 @@ from mien_core.model.platform import Caller
 from mien_core.ports import Database, Transaction
 from mien_core.rules.cycle.days import LOOK_BACK
 from mien_core.settings import PostgresSettings
+from tests.makers import new_upload
 
 TODAY = date(2026, 11, 20)
 ANNA, TENANT, STRANGER = Caller("acme", "anna"), Caller("acme", None), Caller("other", "anna")
@@ -190,6 +191,8 @@ async def test_unknown_ids_find_and_change_nothing(database: Database, unknown: 
         assert not await transaction.journal.remove(TENANT, unknown, None)
         assert not await transaction.periods.remove(TENANT, unknown)
         assert not await transaction.skin_scans.remove(TENANT, unknown)
+        assert await transaction.skin_scans.get(unknown) is None
+        assert await transaction.photo_days.of_upload(unknown) is None
 
 
 async def test_a_day_is_logged_once(database: Database) -> None:
@@ -272,7 +275,21 @@ async def test_a_scan_comes_back_as_it_was_added(database: Database) -> None:
     scan = await scanned(database, TODAY)
     async with database.reading() as reading:
         assert await reading.skin_scans.of_user("acme", "anna", days=EVERY_DAY, after=None, limit=9) == [scan]
+        assert await reading.skin_scans.get(scan.id) == scan
     assert scan.metrics == DiaryMetrics(62.5, None, 0.0, 100.0, 1 / 3)
+
+
+async def test_a_photo_is_for_the_day_that_was_saved_first(database: Database) -> None:
+    """Whoever asks again with another day changes nothing; another photo's day is its own."""
+    async with database.transaction() as transaction:
+        first, second = [await transaction.uploads.add(new_upload(purpose="cycle")) for _ in range(2)]
+        await transaction.photo_days.add(first.id, TODAY)
+        await transaction.photo_days.add(first.id, TODAY - timedelta(days=1))
+    async with database.transaction() as transaction:
+        await transaction.photo_days.add(first.id, TODAY - timedelta(days=2))
+    async with database.reading() as reading:
+        assert await reading.photo_days.of_upload(first.id) == TODAY
+        assert await reading.photo_days.of_upload(second.id) is None
 
 
 Lister = Callable[[Database, Days, DiaryPosition | None, int], Any]

@@ -1,5 +1,7 @@
 """Glow Cycle's operations."""
 
+from tests.operations.glam import AT_ONCE
+from tests.operations.skin import photo
 from tests.operations.world import OWNER, Call, Operation, World
 
 DATE = "2026-11-20"
@@ -58,6 +60,16 @@ async def _scans(world: World) -> Call:
     return Call(f"/skin/user/{OWNER}", marks=(await _one_scan(world)).marks)
 
 
+async def _photo_scan(_world: World) -> Call:
+    data = {"userId": OWNER, "date": DATE}
+    return Call("/skin/analyze", data=data, files={"image": ("me.png", photo(), "image/png")}, headers=AT_ONCE)
+
+
+async def _one_photo_scan(world: World) -> Call:
+    scan_id = str((await world.make(await _photo_scan(world)))["scanId"])
+    return Call(f"/skin/analyze/{scan_id}", marks=(scan_id,))
+
+
 OPERATIONS = {
     ("POST", "/journal"): Operation(_entry, "user"),
     ("GET", "/journal/{entry_id}"): Operation(_one_entry, "thing"),
@@ -71,4 +83,6 @@ OPERATIONS = {
     ("POST", "/skin"): Operation(_scan, "user"),
     ("DELETE", "/skin/{scan_id}"): Operation(_one_scan, "thing"),
     ("GET", "/skin/user/{user_id}"): Operation(_scans, "user"),
+    ("POST", "/skin/analyze"): Operation(_photo_scan, "user"),
+    ("GET", "/skin/analyze/{scan_id}"): Operation(_one_photo_scan, "thing"),
 }

@@ -71,13 +71,18 @@ def require_conclusion(report: SkinReport, quality: Quality) -> Conclusion:
             failed and that has to do with its skin, or skin_not_visible with what the skin engine advises.
     """
     conclusion = conclusion_of(report)
-    if conclusion is not None:
-        return conclusion
+    if conclusion is None:
+        raise not_visible(report, quality)
+    return conclusion
+
+
+def not_visible(report: SkinReport, quality: Quality) -> Rejected:
+    """Say why a photo shows nothing of the skin, and what to do: require_conclusion tells how."""
     for gate in quality.gates:
         if not gate.passed and gate.code not in _NO_HINDRANCE:
-            raise Rejected(gate.code, gate.advice or "Take another photo.")
+            return Rejected(gate.code, gate.advice or "Take another photo.")
     advice = report.abstained[0].advice
-    raise Rejected("skin_not_visible", f"This photo shows too little of the skin to say anything of it. {advice}")
+    return Rejected("skin_not_visible", f"This photo shows too little of the skin to say anything of it. {advice}")
 
 
 def conditions_of(probabilities: Mapping[Condition, float]) -> tuple[Condition, ...]:

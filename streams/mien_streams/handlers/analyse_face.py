@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from mien_core import telemetry
 from mien_core.events import UploadReceived, face_analysed, to_record
+from mien_core.model.cycle import DiaryMetrics, NewSkinScan
 from mien_core.model.keys import photo_key
 from mien_core.model.platform import Analysis, NewAnalysis, NewSkinAnalysis, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.ports import Database, ObjectStore, Transaction
 from mien_core.rules.skin import Conclusion, require_conclusion
+from mien_core.rules.skin_diary import require_metrics
 from mien_streams.job_agent import Assignment, JobAgent
 from mien_streams.reuse import Reuse
 from mien_streams.serving import FaceAnalysis
@@ -20,16 +22,18 @@ TOPIC = UploadReceived.topic
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """What serving answered, and what is told to whoever sent a photo for its skin."""
+    """What serving answered, and what is told to whoever sent a photo for its skin, or for the skin diary."""
 
     answer: FaceAnswer
     conclusion: Conclusion | None
+    metrics: DiaryMetrics | None
 
 
 class AnalyseFace(JobAgent[Analysed]):
     """One row in analyses and one FaceAnalysed.
 
     A skin photo with a user has a row in skin_analyses besides, and fails where it shows none of the conditions.
+    A photo for the skin diary has a row in skin_scans, and fails where it shows none of the metrics.
     """
 
     name = NAME
@@ -44,8 +48,12 @@ class AnalyseFace(JobAgent[Analysed]):
         """See JobAgent."""
         upload = assignment.photo
         answer = await self._serving.analyse(_request(upload), await self._earlier(upload))
-        skin = upload.purpose == "skin"
-        return Analysed(answer, require_conclusion(answer.skin, answer.report.face.quality) if skin else None)
+        shown = answer.skin, answer.report.face.quality
+        return Analysed(
+            answer,
+            conclusion=require_conclusion(*shown) if upload.purpose == "skin" else None,
+            metrics=require_metrics(*shown) if upload.purpose == "cycle" else None,
+        )
 
     async def save(self, transaction: Transaction, assignment: Assignment, result: Analysed) -> None:
         """See JobAgent."""
@@ -77,6 +85,8 @@ class AnalyseFace(JobAgent[Analysed]):
                     recommended_chapter=conclusion.recommended_chapter,
                 )
             )
+        if result.metrics is not None:
+            await _save_scan(transaction, assignment, result.metrics)
         analysed = face_analysed(assignment.event, answer.model_revision, telemetry.current_traceparent())
         await transaction.outbox.add(to_record(analysed))
 
@@ -90,6 +100,17 @@ class AnalyseFace(JobAgent[Analysed]):
             return None
         async with self._database.reading() as reading:
             return await reading.analyses.newest_of_pixels(upload.tenant, upload.pixel_digest, besides=upload.id)
+
+
+async def _save_scan(transaction: Transaction, assignment: Assignment, metrics: DiaryMetrics) -> None:
+    """Write the photo's line of the skin diary; its day of the cycle is left to the log."""
+    job, upload = assignment.job, assignment.photo
+    day = await transaction.photo_days.of_upload(upload.id)
+    if upload.user_id is None or day is None:
+        raise TypeError(f"A photo for the skin diary needs a user and a day; {upload.id} lacks one.")
+    await transaction.skin_scans.add(
+        NewSkinScan(id=job.id, tenant=upload.tenant, user_id=upload.user_id, date=day, metrics=metrics, cycle_day=None)
+    )
 
 
 def _request(upload: Upload) -> FaceRequest:

@@ -184,7 +184,8 @@ async def test_a_day_that_is_logged_again_is_replaced(client: httpx.AsyncClient)
 async def test_the_skin_diary_keeps_metrics(client: httpx.AsyncClient) -> None:
     """As they were sent; what is left out is null. A line can be deleted."""
     scan = await created(client, "/skin")
-    assert without(scan, "scanId", "createdAt") == {**SCAN, "cycleDay": None}
+    assert without(scan, "scanId", "createdAt", "notice") == {**SCAN, "cycleDay": None}
+    assert scan["notice"] == "An appearance measure, not a diagnosis."
     partly = await created(client, "/skin", metrics={"pores": 0})
     assert partly["metrics"] == {**dict.fromkeys(METRICS), "pores": 0}
     assert await listed(client, "/skin") == [partly, scan]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -12,8 +12,10 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import MienError, Missing, Rejected, Unavailable
 from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
-from mien_core.model.platform import JobStatus
+from mien_core.model.cycle import DiaryMetrics
+from mien_core.model.platform import Job, JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
+from mien_core.model.skin import SkinMetrics
 from mien_core.ports import Transaction
 from mien_streams.addressing import redriven
 from mien_streams.delivery import Delivery
@@ -98,6 +100,58 @@ async def test_a_skin_photo_that_shows_no_condition_fails_with_what_to_do() -> N
     assert "Hold the camera still." in ended.error.detail
     assert await analysis(database, begun.photo_id) is None
     assert database.state.skin_analyses == {}
+
+
+async def diarised(database: MemoryDatabase, **fields: object) -> tuple[Job, Delivery]:
+    """Begin the work on a photo for anna's skin diary."""
+    begun, delivery = await started(database, **{"user_id": "anna", "purpose": "cycle", **fields})
+    async with database.transaction() as transaction:
+        await transaction.photo_days.add(begun.photo_id, date(2026, 11, 20))
+    return begun, delivery
+
+
+async def test_a_photo_for_the_skin_diary_becomes_a_line_of_it() -> None:
+    """Under the job's id, of the photo's day, with the report's metrics; the log tells the day of the cycle."""
+    database = MemoryDatabase()
+    begun, delivery = await diarised(database)
+    handler = analyse_face(database, ScriptedServing())
+    for _ in range(2):
+        await handler.handle(delivery)
+    [line] = database.state.skin_scans.values()
+    assert (line.id, line.tenant, line.user_id) == (begun.id, begun.tenant, "anna")
+    assert (line.date, line.cycle_day) == (date(2026, 11, 20), None)
+    assert line.metrics == DiaryMetrics(62.0, 55.5, 70.25, None, 80.0)
+    assert (await job(database, begun.id)).status is JobStatus.COMPLETED
+    assert database.state.skin_analyses == {}
+    assert await analysis(database, begun.photo_id) is not None
+
+
+async def test_a_photo_that_shows_none_of_the_metrics_adds_no_line() -> None:
+    """The job fails with the code and the advice, and nothing is saved."""
+    shown = skin_report().model_copy(
+        update={"metrics": SkinMetrics(radiance=None, moisture=None, texture=None, pores=None, dark_circles=None)}
+    )
+    database = MemoryDatabase()
+    begun, delivery = await diarised(database)
+    await analyse_face(database, ScriptedServing(skin=shown)).handle(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert (ended.error.code, "Hold the camera still." in ended.error.detail) == ("skin_not_visible", True)
+    assert (database.state.skin_scans, database.state.analyses) == ({}, {})
+
+
+@pytest.mark.parametrize("lacking", ["user", "day"])
+async def test_a_photo_of_nobodys_diary_is_a_bug(lacking: str) -> None:
+    """Who began such a job has one: the message is kept, and nothing of the result is."""
+    database = MemoryDatabase()
+    begun, delivery = await diarised(database, user_id=None if lacking == "user" else "anna")
+    if lacking == "day":
+        database.state.photo_days.clear()
+    await Edge(database, analyse_face(database, ScriptedServing())).process(delivery)
+    ended = await job(database, begun.id)
+    assert ended.error is not None
+    assert ended.error.code == "internal_error"
+    assert (database.state.skin_scans, database.state.analyses) == ({}, {})
 
 
 async def test_a_glam_photo_that_shows_no_skin_is_still_analysed() -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
-from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemorySkinScans
+from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemoryPhotoDays, MemorySkinScans
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.repositories import (
@@ -44,6 +44,7 @@ class MemoryTransaction:
         self.journal = MemoryJournal(state)
         self.periods = MemoryPeriods(state)
         self.skin_scans = MemorySkinScans(state)
+        self.photo_days = MemoryPhotoDays(state)
         self.looks = MemoryLooks(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)

@@ -121,6 +121,10 @@ class MemorySkinScans:
         added = SkinScan(**fields, created_at=_now())
         return self._scans.setdefault(scan.id, added)
 
+    async def get(self, scan_id: str) -> SkinScan | None:
+        """See ports_cycle.SkinScans."""
+        return self._scans.get(scan_id)
+
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """See ports_cycle.SkinScans."""
         return _remove(self._scans, caller, scan_id)
@@ -130,6 +134,21 @@ class MemorySkinScans:
     ) -> list[SkinScan]:
         """See ports_cycle.SkinScans."""
         return _page(self._scans.values(), (tenant, user_id), days, after, limit)
+
+
+class MemoryPhotoDays:
+    """Meets ports_cycle.PhotoDays."""
+
+    def __init__(self, state: State) -> None:
+        self._days = state.photo_days
+
+    async def add(self, upload_id: str, day: date) -> None:
+        """See ports_cycle.PhotoDays."""
+        self._days.setdefault(upload_id, day)
+
+    async def of_upload(self, upload_id: str) -> date | None:
+        """See ports_cycle.PhotoDays."""
+        return self._days.get(upload_id)
 
 
 def _page(

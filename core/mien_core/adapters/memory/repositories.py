@@ -4,7 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from mien_core.errors import Missing
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
@@ -47,6 +47,7 @@ class State:
     journal_entries: dict[str, JournalEntry] = field(default_factory=dict)
     periods: dict[str, Period] = field(default_factory=dict)
     skin_scans: dict[str, SkinScan] = field(default_factory=dict)
+    photo_days: dict[str, date] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0

@@ -21,6 +21,7 @@ from mien_core.adapters.postgres.logged_days import LoggedDays
 from mien_core.adapters.postgres.looks import PostgresLooks
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.periods import PostgresPeriods
+from mien_core.adapters.postgres.photo_days import PostgresPhotoDays
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
@@ -59,6 +60,7 @@ class PostgresTransaction:
         self.journal = PostgresJournal(statements, logged)
         self.periods = PostgresPeriods(statements, logged)
         self.skin_scans = PostgresSkinScans(statements, logged)
+        self.photo_days = PostgresPhotoDays(statements)
         self.looks = PostgresLooks(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)

@@ -6,6 +6,7 @@ from typing import Any
 from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
 from mien_core.adapters.postgres.logged_days import LoggedDays, logged_days_of
 from mien_core.adapters.postgres.statements import Statements
+from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.uploads import NOTING_USER
 from mien_core.model.cycle import Days, DiaryMetrics, DiaryPosition, NewSkinScan, SkinScan
 from mien_core.model.platform import Caller
@@ -37,6 +38,12 @@ class PostgresSkinScans:
         added = _scan(row)
         self._logged.note(added, row["logged"])
         return added
+
+    async def get(self, scan_id: str) -> SkinScan | None:
+        """See ports_cycle.SkinScans."""
+        cursor = await self._statements.execute("SELECT * FROM skin_scans WHERE id = %s", (as_uuid(scan_id),))
+        row = await cursor.fetchone()
+        return _scan(row) if row else None
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """See ports_cycle.SkinScans."""

@@ -1,0 +1,167 @@
+"""Glow Cycle: a photo becomes a line of the skin diary."""
+
+import time
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+
+from mien_api import idempotency
+from mien_api.answers import private_json
+from mien_api.days import Day
+from mien_api.forms import OVERHEAD_BYTES, read_form
+from mien_api.preferences import wait_seconds
+from mien_api.problems import problem, problem_of_failed_job
+from mien_api.routers.dependencies import CycleCaller, UsesSkinHandlers
+from mien_api.scan_handlers import ScanHandlers, ScanResult, require_scan
+from mien_api.scan_schemas import (
+    ScanAnalysisBody,
+    ScanForm,
+    ScanJobBody,
+    ScanUpload,
+    scan_analysis_body,
+    scan_job_body,
+)
+from mien_api.schemas import Schema, UserId
+from mien_api.timing import server_timing
+from mien_api.usage import note_job
+from mien_core.errors import Rejected
+from mien_core.model.platform import Caller, Job, JobStatus
+from mien_core.rules.uploads import MAX_BYTES
+
+PATH: Final = "/skin/analyze"
+MAX_BODY_BYTES: Final = MAX_BYTES + OVERHEAD_BYTES
+
+DEFAULT_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 120.0
+
+_JSON_BYTES: Final = 16 * 1024
+_JSON: Final = "application/json"
+_BODIES: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image", "userId"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP, 10 MB"},
+                        "userId": {**TypeAdapter(UserId).json_schema(), "description": "whose skin diary it is"},
+                        # without null, which no form can say
+                        "date": TypeAdapter(Day).json_schema(),
+                        "consent": {"type": "boolean", "description": "the person in the photo agreed"},
+                    },
+                }
+            },
+            _JSON: {"schema": ScanUpload.model_json_schema()},
+        },
+    }
+}
+
+AnySchema = TypeVar("AnySchema", bound=Schema)
+
+router = APIRouter(tags=["Glow Cycle"])
+
+
+async def _scan_handlers(handlers: UsesSkinHandlers) -> ScanHandlers:
+    return ScanHandlers(handlers.platform, handlers.door)
+
+
+UsesScans = Annotated[ScanHandlers, Depends(_scan_handlers)]
+
+
+@router.post(
+    PATH,
+    response_model=ScanAnalysisBody,
+    responses={202: {"model": ScanJobBody, "description": "Not ready within the wait; Location is the job."}},
+    openapi_extra=_BODIES,
+)
+async def analyze_scan(
+    request: Request,
+    caller: CycleCaller,
+    handlers: UsesScans,
+    prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
+) -> Response:
+    """Write a line into the skin diary that a photo gives: one that comes along, or one that was uploaded."""
+    started = time.perf_counter()
+    wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    # read in here, so that nobody without a credential makes the process take a photo in
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _JSON:
+        order = _validated(ScanUpload, await _read_json(request))
+        job, result = await handlers.analyse_upload(
+            caller, str(order.upload_id), user_id=order.user_id, day=order.date, wait_seconds=wait
+        )
+    else:
+        read = await read_form(request)
+        # a photo comes as a file, and nothing else does
+        texts = {name: text for name, text in read.fields.items() if name != "image"}
+        form = _validated(ScanForm, {**texts, **{name: read.files[name] for name in read.files if name == "image"}})
+        job, result = await handlers.analyse_photo(
+            caller, form.image, user_id=form.user_id, day=form.date, consent=form.consent, wait_seconds=wait
+        )
+    note_job(request, job.id)
+    answer = await _answer(request, caller, handlers, job, result)
+    if prefer:
+        answer.headers["Preference-Applied"] = f"wait={wait:g}"
+    if job.status is JobStatus.COMPLETED:
+        answer.headers["Server-Timing"] = server_timing(job, started)
+    return answer
+
+
+@router.get(
+    PATH + "/{scan_id}",
+    response_model=ScanAnalysisBody,
+    responses={202: {"model": ScanJobBody, "description": "Not ready yet; Location is the job."}},
+)
+async def get_scan(request: Request, scan_id: UUID, caller: CycleCaller, handlers: UsesScans) -> Response:
+    """Look at a scan of a photo: what POST would answer now."""
+    return await _answer(request, caller, handlers, *await handlers.find(caller, str(scan_id)))
+
+
+async def _read_json(request: Request) -> bytes:
+    """The body as it came.
+
+    Raises:
+        Rejected: request_too_large; only a photo may be as large as the path allows.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _JSON_BYTES:
+            detail = f"A JSON body may have {_JSON_BYTES:,} bytes here. Send photos as multipart/form-data."
+            raise Rejected("request_too_large", detail)
+    return bytes(body)
+
+
+def _validated(schema: type[AnySchema], sent: bytes | dict[str, Any]) -> AnySchema:
+    """What was sent, as JSON or as a form's fields.
+
+    Raises:
+        RequestValidationError: with what is missing or wrong.
+    """
+    try:
+        return schema.model_validate_json(sent) if isinstance(sent, bytes) else schema.model_validate(sent)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+
+
+async def _answer(
+    request: Request, caller: Caller, handlers: ScanHandlers, job: Job, result: ScanResult | None
+) -> Response:
+    """The job's end, or the job where it has none yet."""
+    if not job.status.ended:
+        body = scan_job_body(await handlers.platform.job(caller, job.id))
+        return private_json(body, HTTPStatus.ACCEPTED, {"Location": f"/jobs/{job.id}", "Retry-After": "1"})
+    # what is returned here is an answer, and not raised: it is the same again under the same Idempotency-Key
+    if job.error is not None:
+        idempotency.needs_other_ids(request)
+        return problem_of_failed_job(request, job.error, scanId=job.id)
+    if job.status is JobStatus.CANCELLED:
+        detail = "The analysis was cancelled. Send the photo again, as another request, to have it analysed."
+        return problem(request, "analysis_cancelled", HTTPStatus.CONFLICT, detail, scanId=job.id)
+    return private_json(scan_analysis_body(require_scan(result)))
