@@ -17,7 +17,7 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import catalogue, cycle, glam, health, jobs, looks, predictions, scans, skin, usage
+from mien_api.routers import catalogue, cycle, glam, health, insights, jobs, looks, predictions, scans, skin, usage
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
@@ -45,6 +45,7 @@ WORK = {
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
     scans.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
+    insights.PATH: Work(JobKind.WRITE_INSIGHT),
 }
 
 
@@ -55,6 +56,7 @@ ROUTERS = (
     cycle.router,
     predictions.router,
     scans.router,
+    insights.router,
     jobs.router,
     usage.router,
     health.router,

@@ -69,9 +69,18 @@ class JobFailed(Fact):
     code: str
 
 
-AnyFact = UploadReceived | FaceAnalysed | JobFailed
+class InsightRequested(Fact):
+    """A user wants to be told of their diary in words, and a job for it exists."""
 
-FACTS: tuple[type[AnyFact], ...] = (UploadReceived, FaceAnalysed, JobFailed)
+    type: ClassVar[str] = "dev.mien.insight-requested.v1"
+    topic: ClassVar[str] = "mien.insight-requested.v1"
+
+    job_id: uuid.UUID
+
+
+AnyFact = UploadReceived | FaceAnalysed | JobFailed | InsightRequested
+
+FACTS: tuple[type[AnyFact], ...] = (UploadReceived, FaceAnalysed, JobFailed, InsightRequested)
 TOPICS: tuple[str, ...] = tuple(fact.topic for fact in FACTS)
 
 _FACT_OF_TYPE = {fact.type: fact for fact in FACTS}
@@ -121,6 +130,11 @@ def job_failed(cause: Event, code: str, traceparent: str | None = None, redrives
     data = JobFailed(upload_id=cause.upload_id, job_id=cause.data.job_id, code=code)
     origin = f"{cause.id}\n{redrives}" if redrives else str(cause.id)
     return _event(data, origin, traceparent or cause.traceparent)
+
+
+def insight_requested(job_id: str, traceparent: str | None = None) -> Event:
+    """Say that an insight is wanted. Its cause is the job, which exists once for an insight."""
+    return _event(InsightRequested(job_id=uuid.UUID(job_id)), job_id, traceparent)
 
 
 def _event(data: AnyFact, cause: str, traceparent: str | None) -> Event:

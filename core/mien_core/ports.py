@@ -28,6 +28,7 @@ from mien_core.model.platform import (
     User,
 )
 from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
+from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.usage import Usage
 
@@ -347,6 +348,10 @@ class Transaction(Protocol):
     @property
     def photo_days(self) -> PhotoDays:
         """The days for which photos join a skin diary."""
+
+    @property
+    def insights(self) -> Insights:
+        """What users were told of their diaries."""
 
     @property
     def looks(self) -> Looks:

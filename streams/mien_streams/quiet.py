@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 # their normal life is not ours to tell; what goes wrong is
-LIBRARIES = ("faust", "mode", "aiokafka", "httpx", "httpcore")
+# (botocore's would have what language models are asked and say)
+LIBRARIES = ("faust", "mode", "aiokafka", "httpx", "httpcore", "boto3", "botocore")
 # aiokafka repeats itself ten times a second per connection while a broker is away
 REPEAT_SECONDS = 30.0
 

@@ -5,7 +5,7 @@ import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.kafka_lag import KafkaLag
@@ -22,8 +22,12 @@ from mien_streams.gate import Gate
 from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.s3_notifications import S3Notifications
+from mien_streams.handlers.write_insight import WriteInsight
+from mien_streams.insight_writer import InsightWriter, SummaryWriter
 from mien_streams.job_handler import JobHandler
 from mien_streams.lag import Lag
+from mien_streams.llm.bedrock import BedrockModel, BedrockSettings
+from mien_streams.llm.insights import ModelWriter
 from mien_streams.relay import Relay
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
 
@@ -65,6 +69,12 @@ class AnalyseFaceSettings(StreamsSettings):
     s3: S3Settings = S3Settings()
 
 
+class WriteInsightSettings(StreamsSettings):
+    """What the role write-insight needs besides: which language model writes, if any."""
+
+    insights: BedrockSettings = BedrockSettings()
+
+
 class Parts:
     """What an agent is built of; the process's end closes it.
 
@@ -90,6 +100,16 @@ class Parts:
         self._stack.push_async_callback(store.close)
         return store
 
+    def insight_writer(self) -> InsightWriter:
+        """A language model, or the rules where there is none."""
+        if not isinstance(self.settings, WriteInsightSettings):
+            raise TypeError("The role write-insight needs WriteInsightSettings; settings_class tells.")
+        if self.settings.insights.model is None:
+            return SummaryWriter()
+        model = BedrockModel(self.settings.insights, at_once=self.settings.streams.concurrency)
+        self._stack.push_async_callback(model.close)
+        return ModelWriter(model)
+
     def _with_serving(self) -> AnalyseFaceSettings:
         if not isinstance(self.settings, AnalyseFaceSettings):
             raise TypeError("The role analyse-face needs AnalyseFaceSettings; settings_class tells.")
@@ -105,10 +125,20 @@ async def _s3_notifications(parts: Parts) -> Handler:
     return S3Notifications(parts.database)
 
 
+async def _write_insight(parts: Parts) -> Handler:
+    return JobHandler(parts.database, WriteInsight(parts.database, parts.insight_writer()))
+
+
 # Every agent by the name of its role, and how it is made. Who adds an agent adds a line.
 AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     AnalyseFace.name: _analyse_face,
     S3Notifications.name: _s3_notifications,
+    WriteInsight.name: _write_insight,
+}
+# What a role needs to know besides what all do.
+SETTINGS: Mapping[str, type[StreamsSettings]] = {
+    AnalyseFace.name: AnalyseFaceSettings,
+    WriteInsight.name: WriteInsightSettings,
 }
 ROLES = (Relay.name, *AGENTS)
 # Units of work that may share a transaction: a quarter of what is in flight by default. With more in each, too few go
@@ -138,7 +168,8 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
 
 def settings_class(names: Collection[str]) -> type[StreamsSettings]:
     """Give the settings that these roles need, and no more."""
-    return AnalyseFaceSettings if AnalyseFace.name in names else StreamsSettings
+    needed = tuple(settings for name, settings in SETTINGS.items() if name in names)
+    return create_model("RolesSettings", __base__=needed or (StreamsSettings,))
 
 
 def _agent(handler: Handler, parts: Parts) -> Agent:

@@ -146,3 +146,20 @@ def test_a_photo_without_a_face_adds_nothing(platform: Platform, user: str) -> N
     answer = scan(platform, user, faces.jpeg_bytes(faces.cat()))
     assert (answer.status_code, answer.json()["code"]) == (422, "no_face")
     assert lines(platform, user) == []
+
+
+def test_an_insight_is_told_of_the_month(platform: Platform, user: str) -> None:
+    """Without a language model the rules tell it, and it says so; it is in the list, once."""
+    bled(platform, user)
+    entry = {"userId": user, "date": str(TODAY), "mood": "calm", "energy": 60, "text": "Slept well.", "tags": ["sleep"]}
+    made(platform.client.post("/journal", json=entry))
+    order = {"userId": user, "from": "2026-11-01", "to": str(TODAY)}
+    headers = {"Prefer": "wait=60", "Idempotency-Key": str(uuid4())}
+    told = made(platform.client.post("/insights", json=order, headers=headers, timeout=90), 200)
+    assert (told["engine"], told["model"]) == ("summary", None)
+    assert "1 journal entry and 4 days of bleeding" in told["text"]
+    assert "20 November 2026 is day 20 of your cycle" in told["text"]
+    assert "without a language model" in told["notice"]
+    assert made(platform.client.post("/insights", json=order, headers=headers, timeout=90), 200) == told
+    page = made(platform.client.get(f"/insights/{user}"), 200)
+    assert page == {"insights": [told], "nextCursor": None}

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from mien_core.adapters.postgres.diary import of_user
+from mien_core.adapters.postgres.insights import _LIST as INSIGHTS
 from mien_core.adapters.postgres.journal import _GET as ENTRY
 from mien_core.adapters.postgres.journal import _LIST as JOURNAL
 from mien_core.adapters.postgres.looks import _LIST as LOOKS
@@ -30,6 +31,8 @@ ROWS = """
     SELECT gen_random_uuid(), tenant, user_id, date, '{}' FROM journal_entries;
     INSERT INTO looks (id, tenant, user_id, name, presets, products, created_at)
     SELECT gen_random_uuid(), tenant, user_id, '', '[]', '[]', date FROM journal_entries;
+    INSERT INTO insights (id, tenant, user_id, first_day, last_day, text, engine, written_at)
+    SELECT gen_random_uuid(), tenant, user_id, date, date, '', 'summary', date FROM journal_entries;
     ANALYZE;
 """
 SPAN = Days(date(2020, 3, 1), date(2020, 9, 1))
@@ -54,6 +57,8 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
     "skin of some days, further on": (SCANS, of_user("acme", "user7", SPAN, AFTER, 51)),
     "looks": (LOOKS, {**OF_LOOKS, "after_created_at": datetime.max.replace(tzinfo=UTC)}),
     "looks further on": (LOOKS, OF_LOOKS),
+    "insights": (INSIGHTS, {**OF_LOOKS, "after_created_at": datetime.max.replace(tzinfo=UTC)}),
+    "insights further on": (INSIGHTS, OF_LOOKS),
 }
 
 

@@ -269,6 +269,7 @@ CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     "scan": (posting("/skin", **ANNA, date="2026-11-20", metrics={"radiance": 50}), {"skin_scans"}),
     # its rows, and an object in the store, too
     "scan of a photo": (scan_photo, {"uploads", "photo_days", "jobs", "job_events", "outbox"}),
+    "insight": (posting("/insights", **ANNA), {"insights", "jobs", "job_events", "outbox"}),
     "look": (posting("/looks/save", **ANNA, name="Soft evening", presets=[], products=[]), {"looks"}),
 }
 TABLES = sorted({table for _, tables in CREATIONS.values() for table in tables})

@@ -248,8 +248,8 @@ async def _uploads_on(platform: Platform, fact: type[events.Fact], count: int) -
         async with asyncio.timeout(DEADLINE_SECONDS):
             async for message in consumer:
                 event = events.from_record(message.headers, message.value)
-                if str(event.data.upload_id) in ours:
-                    found.append(str(event.data.upload_id))
+                if str(event.upload_id) in ours:
+                    found.append(str(event.upload_id))
                 if len(set(found)) == count:
                     return found
         return found

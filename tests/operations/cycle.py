@@ -1,5 +1,6 @@
 """Glow Cycle's operations."""
 
+from mien_core.model.insights import Words
 from tests.operations.glam import AT_ONCE
 from tests.operations.skin import photo
 from tests.operations.world import OWNER, Call, Operation, World
@@ -70,6 +71,17 @@ async def _one_photo_scan(world: World) -> Call:
     return Call(f"/skin/analyze/{scan_id}", marks=(scan_id,))
 
 
+async def _insight(_world: World) -> Call:
+    return Call("/insights", json={"userId": OWNER, "from": "2026-11-01", "to": DATE}, headers=AT_ONCE)
+
+
+async def _insights(world: World) -> Call:
+    insight_id = str((await world.make(await _insight(world)))["insightId"])
+    async with world.database.transaction() as transaction:
+        await transaction.insights.write(insight_id, Words("You slept well.", "summary", None))
+    return Call(f"/insights/{OWNER}", marks=(insight_id,))
+
+
 OPERATIONS = {
     ("POST", "/journal"): Operation(_entry, "user"),
     ("GET", "/journal/{entry_id}"): Operation(_one_entry, "thing"),
@@ -85,4 +97,6 @@ OPERATIONS = {
     ("GET", "/skin/user/{user_id}"): Operation(_scans, "user"),
     ("POST", "/skin/analyze"): Operation(_photo_scan, "user"),
     ("GET", "/skin/analyze/{scan_id}"): Operation(_one_photo_scan, "thing"),
+    ("POST", "/insights"): Operation(_insight, "user"),
+    ("GET", "/insights/{user_id}"): Operation(_insights, "user"),
 }

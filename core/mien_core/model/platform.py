@@ -127,6 +127,7 @@ class JobKind(StrEnum):
     """What kinds of work there are."""
 
     ANALYSE_FACE = "analyse-face"
+    WRITE_INSIGHT = "write-insight"
 
 
 class JobStatus(StrEnum):

@@ -286,17 +286,20 @@ async def test_a_line_that_was_deleted_is_missing(platform: Platform, client: ht
 
 
 async def test_others_scans_do_not_exist(platform: Platform, client: httpx.AsyncClient) -> None:
-    """An unknown id, another tenant's scan, and another application's job are 404 alike."""
+    """An unknown id, another tenant's scan, another application's job and one without a photo are 404 alike."""
     scan_id = await begun(client)
     skin = await client.post("/v1/analyze/skin", files={"image": PHOTO}, headers={"Prefer": "wait=0"})
+    insight = await client.post("/insights", json={"userId": "anna"}, headers={"Prefer": "wait=0"})
     async with platform.client(await platform.secret("other")) as other:
         answers = [
             await other.get(f"{PATH}/{scan_id}"),
             await client.get(f"{PATH}/{uuid4()}"),
             await client.get(f"{PATH}/{skin.json()['analysis_id']}"),
+            await client.get(f"{PATH}/{insight.json()['insightId']}"),
         ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "scan_not_found")}
-    assert (await client.get(f"/v1/analyze/skin/{scan_id}")).status_code == 404
+    for other_id in (scan_id, insight.json()["insightId"]):
+        assert (await client.get(f"/v1/analyze/skin/{other_id}")).status_code == 404
 
 
 @pytest.mark.parametrize(

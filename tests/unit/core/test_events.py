@@ -18,6 +18,7 @@ from mien_core.events import (
     JobFailed,
     face_analysed,
     from_record,
+    insight_requested,
     job_failed,
     to_record,
     upload_received,
@@ -36,7 +37,7 @@ def test_an_event_survives_its_way_over_a_topic(event: Event) -> None:
     record = to_record(event)
     assert from_record(record.headers, record.value) == event
     assert record.topic == event.data.topic
-    assert record.key == str(event.data.upload_id).encode()
+    assert record.key == str(event.upload_id).encode()
 
 
 def test_what_is_about_no_photo_is_about_its_job() -> None:
@@ -52,6 +53,16 @@ def test_what_is_about_no_photo_is_about_its_job() -> None:
     assert failed_again.upload_id is None
 
 
+def test_an_insight_is_asked_for_by_its_job() -> None:
+    """It says nothing of the user or of the diary, and the same job asks once."""
+    job_id = str(uuid4())
+    asked = insight_requested(job_id, TRACEPARENT)
+    record = to_record(asked)
+    assert from_record(record.headers, record.value) == asked
+    assert (record.key, json.loads(record.value)) == (job_id.encode(), {"job_id": job_id})
+    assert insight_requested(job_id).id == asked.id
+
+
 def test_the_wire_format_is_cloudevents_in_binary_mode() -> None:
     """Attributes are ce_ headers, the value is the data alone, and another CloudEvents library finds what it needs."""
     record = to_record(RECEIVED)
@@ -60,12 +71,12 @@ def test_the_wire_format_is_cloudevents_in_binary_mode() -> None:
     assert headers["ce_type"] == b"dev.mien.upload-received.v1"
     assert headers["ce_source"] == b"/mien"
     assert headers["ce_id"] == str(RECEIVED.id).encode()
-    assert headers["ce_subject"] == str(RECEIVED.data.upload_id).encode()
+    assert headers["ce_subject"] == str(RECEIVED.upload_id).encode()
     assert headers["content-type"] == b"application/json"
     assert headers["ce_traceparent"] == headers["traceparent"] == TRACEPARENT.encode()
     assert datetime.fromisoformat(headers["ce_time"].decode()) == RECEIVED.time
     assert json.loads(record.value) == {
-        "upload_id": str(RECEIVED.data.upload_id),
+        "upload_id": str(RECEIVED.upload_id),
         "job_id": str(RECEIVED.data.job_id),
     }
 

@@ -45,7 +45,7 @@ async def test_an_original_of_glam_starts_the_analysis(event: str) -> None:
     assert database.state.uploads[upload.id].state is UploadState.RECEIVED
     [emitted_event] = await emitted(database)
     assert isinstance(emitted_event.data, UploadReceived)
-    assert str(emitted_event.data.upload_id) == upload.id
+    assert str(emitted_event.upload_id) == upload.id
 
 
 async def test_a_url_encoded_key_is_understood() -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
 from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemoryPhotoDays, MemorySkinScans
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
+from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
@@ -45,6 +46,7 @@ class MemoryTransaction:
         self.periods = MemoryPeriods(state)
         self.skin_scans = MemorySkinScans(state)
         self.photo_days = MemoryPhotoDays(state)
+        self.insights = MemoryInsights(state)
         self.looks = MemoryLooks(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)

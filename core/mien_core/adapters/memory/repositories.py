@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from mien_core.errors import Missing
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
 from mien_core.model.dead_letters import DeadLetter
+from mien_core.model.insights import Insight, NewInsight
 from mien_core.model.looks import Look
 from mien_core.model.platform import (
     Analysis,
@@ -48,6 +49,8 @@ class State:
     periods: dict[str, Period] = field(default_factory=dict)
     skin_scans: dict[str, SkinScan] = field(default_factory=dict)
     photo_days: dict[str, date] = field(default_factory=dict)
+    asked_insights: dict[str, NewInsight] = field(default_factory=dict)
+    insights: dict[str, Insight] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0

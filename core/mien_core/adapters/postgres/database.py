@@ -15,6 +15,7 @@ from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
+from mien_core.adapters.postgres.insights import PostgresInsights
 from mien_core.adapters.postgres.jobs import PostgresJobs
 from mien_core.adapters.postgres.journal import PostgresJournal
 from mien_core.adapters.postgres.logged_days import LoggedDays
@@ -61,6 +62,7 @@ class PostgresTransaction:
         self.periods = PostgresPeriods(statements, logged)
         self.skin_scans = PostgresSkinScans(statements, logged)
         self.photo_days = PostgresPhotoDays(statements)
+        self.insights = PostgresInsights(statements)
         self.looks = PostgresLooks(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
