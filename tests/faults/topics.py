@@ -7,12 +7,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from mien_core.errors import Rejected
-from mien_core.events import FACTS, FaceAnalysed, JobFailed, UploadReceived, from_record
+from mien_core.events import FACTS, AnyFact, from_record
 from mien_streams.handlers import analyse_face, s3_notifications
 
 GROUPS = {f"mien-{analyse_face.NAME}": analyse_face.TOPIC, f"mien-{s3_notifications.NAME}": s3_notifications.TOPIC}
 
-Fact = type[UploadReceived | FaceAnalysed | JobFailed]
+Fact = type[AnyFact]
 
 
 class Topics:

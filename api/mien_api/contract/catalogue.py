@@ -221,7 +221,7 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             ),
             "deadline_exceeded": Entry(_AWAY, "The work was not done in time.", "Send the photo again later."),
             "serving_unavailable": Entry(_AWAY, "The models can't be reached.", "Send the photo again later."),
-            "bedrock_unavailable": Entry(_AWAY, "The language model can't be reached.", "Ask for the insight again later."),
+            "bedrock_unavailable": Entry(_AWAY, "The language model can't be reached.", _AGAIN),
             "database_unavailable": Entry(_AWAY, "The database can't be reached.", _AGAIN),
             "object_store_unavailable": Entry(_AWAY, "The object store can't be reached.", _AGAIN),
         },
