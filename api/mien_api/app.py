@@ -17,11 +17,25 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
-from mien_api.routers import catalogue, cycle, glam, health, insights, jobs, looks, predictions, scans, skin, usage
+from mien_api.routers import (
+    catalogue,
+    cycle,
+    glam,
+    health,
+    insights,
+    jobs,
+    looks,
+    predictions,
+    scans,
+    skin,
+    usage,
+    webhooks,
+)
 from mien_api.shedding import Shedding, Work
 from mien_api.skin_handlers import SkinHandlers
 from mien_api.stream_places import StreamLimits
 from mien_api.usage import UsageMeter
+from mien_api.webhook_handlers import WebhookRules
 from mien_core.model.platform import JobKind
 from mien_core.rules.load import Limits
 
@@ -59,6 +73,7 @@ ROUTERS = (
     insights.router,
     jobs.router,
     usage.router,
+    webhooks.router,
     health.router,
     catalogue.router,
 )
@@ -88,6 +103,7 @@ def create_app(
     credentials: CredentialSettings | None = None,
     limiting: Limiting | None = None,
     streams: StreamLimits | None = None,
+    webhook_rules: WebhookRules | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -98,6 +114,7 @@ def create_app(
         credentials: whose tokens count, and who may come without any; None means nobody's, and try-on.
         limiting: how many requests whom; None means the usual limits, counted by this process alone.
         streams: how many event streams may be open; None means the usual numbers.
+        webhook_rules: where webhooks may be sent; None means that there are none.
     """
     limiting = limiting or Limiting()
     credentials = credentials or CredentialSettings()
@@ -141,6 +158,7 @@ def create_app(
     app.state.shedding = shedding
     app.state.limiting = limiting
     app.state.meter = meter
+    app.state.webhook_rules = webhook_rules
     problems.install(app)
     idempotency.install(app, leases)
     app.add_middleware(GuardMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES, scans.PATH: scans.MAX_BODY_BYTES})

@@ -12,13 +12,15 @@ from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
 from mien_api.stream_places import StreamLimits
+from mien_api.webhook_handlers import WebhookRules
+from mien_core.adapters.dns import SystemResolver
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.quotas import PostgresQuotas
 from mien_core.adapters.redis_quotas import RedisQuotas
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.quotas import Quotas
 from mien_core.rules.load import Limits
-from mien_core.settings import PostgresSettings, RedisSettings, S3Settings, ServiceSettings
+from mien_core.settings import PostgresSettings, RedisSettings, S3Settings, ServiceSettings, WebhookSettings
 
 
 class HttpSettings(BaseModel):
@@ -41,7 +43,8 @@ class HttpSettings(BaseModel):
 class ApiSettings(ServiceSettings):
     """All that the API process knows; no broker and no serving address among it.
 
-    shedding is how much may wait before work is sent away; mien_core.rules.load tells what each number means.
+    shedding is how much may wait before work is sent away; mien_core.rules.load tells what each number means. Without
+    webhooks there are none.
     """
 
     postgres: PostgresSettings
@@ -50,6 +53,7 @@ class ApiSettings(ServiceSettings):
     api: HttpSettings = HttpSettings()
     credentials: CredentialSettings = CredentialSettings()
     shedding: Limits = Limits()
+    webhooks: WebhookSettings | None = None
 
 
 class KeysSettings(ServiceSettings):
@@ -83,4 +87,5 @@ def build(settings: ApiSettings) -> FastAPI:
         limiting=limiting,
         credentials=settings.credentials,
         streams=settings.api.streams,
+        webhook_rules=WebhookRules.of(settings.webhooks, SystemResolver()) if settings.webhooks is not None else None,
     )

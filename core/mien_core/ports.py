@@ -30,6 +30,7 @@ from mien_core.model.platform import (
 from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
+from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
 
 
@@ -145,7 +146,10 @@ class Uploads(Protocol):
 
 
 class Jobs(Protocol):
-    """The jobs and job_events tables. Every end is announced on Channel.JOB_ENDS after the commit."""
+    """The jobs and job_events tables. Every end is announced on Channel.JOB_ENDS after the commit.
+
+    An end also becomes a message for each webhook that is for it, in the same transaction.
+    """
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """Create the job; if there is one of this kind for its upload, or with its id, give that back and False."""
@@ -358,6 +362,14 @@ class Transaction(Protocol):
         """The users' saved looks."""
 
     @property
+    def webhooks(self) -> Webhooks:
+        """Who wants to be told of the ends of jobs."""
+
+    @property
+    def webhook_deliveries(self) -> WebhookDeliveries:
+        """What they have yet to be told."""
+
+    @property
     def outbox(self) -> Outbox:
         """The records to publish."""
 
@@ -401,6 +413,7 @@ class Channel(StrEnum):
 
     JOB_ENDS = "mien_job_ends"
     OUTBOX = "mien_outbox"
+    WEBHOOKS = "mien_webhooks"
 
 
 class Subscription(Protocol):

@@ -71,6 +71,18 @@ class ServingSettings(BaseModel):
     timeout_seconds: float = Field(default=30.0, gt=0)
 
 
+class WebhookSettings(BaseModel):
+    """What makes the secrets of webhooks, and where they may be sent; the same for api and streams.
+
+    key is at least 32 random characters. Who changes it puts the one before into older_keys until no webhook's secret
+    is made with it. allow_private is for development: webhooks may go anywhere, also without TLS.
+    """
+
+    key: SecretStr = Field(min_length=32)
+    older_keys: tuple[SecretStr, ...] = ()
+    allow_private: bool = False
+
+
 class TelemetrySettings(BaseModel):
     """Logs are JSON lines unless log_format is text; traces are exported when otlp_endpoint is set.
 
@@ -137,4 +149,4 @@ def _variable(location: tuple[int | str, ...]) -> str:
 
 
 # A group that is missing as a whole is reported by its one required member.
-_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL"}
+_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL", "WEBHOOKS": "KEY"}

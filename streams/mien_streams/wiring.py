@@ -7,13 +7,22 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, create_model
 
+from mien_core.adapters.dns import SystemResolver
 from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.events import TOPICS as EVENT_TOPICS
 from mien_core.ports import Database, ObjectStore
-from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings, ServiceSettings, ServingSettings
+from mien_core.rules.webhooks import SecretKeys
+from mien_core.settings import (
+    KafkaSettings,
+    PostgresSettings,
+    S3Settings,
+    ServiceSettings,
+    ServingSettings,
+    WebhookSettings,
+)
 from mien_streams.agent import Agent, AgentOptions
 from mien_streams.app import Role
 from mien_streams.delivery import Handler
@@ -30,6 +39,7 @@ from mien_streams.llm.bedrock import BedrockModel, BedrockSettings
 from mien_streams.llm.insights import ModelWriter
 from mien_streams.relay import Relay
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
+from mien_streams.webhooks import Courier, WebhookRole, WebhookSender
 
 TOPICS = (*EVENT_TOPICS, s3_notifications.TOPIC)
 
@@ -73,6 +83,12 @@ class WriteInsightSettings(StreamsSettings):
     """What the role write-insight needs besides: which language model writes, if any."""
 
     insights: BedrockSettings = BedrockSettings()
+
+
+class WebhookRoleSettings(StreamsSettings):
+    """What the role webhooks needs besides."""
+
+    webhooks: WebhookSettings
 
 
 class Parts:
@@ -139,8 +155,9 @@ AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
 SETTINGS: Mapping[str, type[StreamsSettings]] = {
     AnalyseFace.name: AnalyseFaceSettings,
     WriteInsight.name: WriteInsightSettings,
+    WebhookRole.name: WebhookRoleSettings,
 }
-ROLES = (Relay.name, *AGENTS)
+ROLES = (Relay.name, WebhookRole.name, *AGENTS)
 # Units of work that may share a transaction: a quarter of what is in flight by default. With more in each, too few go
 # on while one is being committed (decision 22 has the figures).
 SHARING = 4
@@ -157,6 +174,10 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
             # not shared: undone for another's error, it would publish its batch again
             own = await stack.enter_async_context(PostgresDatabase(settings.postgres))
             roles.append(Relay(own, publisher))
+        if WebhookRole.name in names:
+            # not shared: undone for another's error, an outcome would be lost and its message sent again
+            own = await stack.enter_async_context(PostgresDatabase(settings.postgres))
+            roles.append(await _webhooks(settings, own, stack))
         for make in [make for name, make in AGENTS.items() if name in names]:
             parts = Parts(settings, database, stack)
             handler = await make(parts)
@@ -170,6 +191,15 @@ def settings_class(names: Collection[str]) -> type[StreamsSettings]:
     """Give the settings that these roles need, and no more."""
     needed = tuple(settings for name, settings in SETTINGS.items() if name in names)
     return create_model("RolesSettings", __base__=needed or (StreamsSettings,))
+
+
+async def _webhooks(settings: StreamsSettings, database: Database, stack: contextlib.AsyncExitStack) -> WebhookRole:
+    if not isinstance(settings, WebhookRoleSettings):
+        raise TypeError("The role webhooks needs WebhookRoleSettings; settings_class tells.")
+    own = settings.webhooks
+    keys = SecretKeys(own.key.get_secret_value(), [key.get_secret_value() for key in own.older_keys])
+    sender = await stack.enter_async_context(WebhookSender(SystemResolver(), allow_private=own.allow_private))
+    return WebhookRole(database, Courier(database, sender, keys))
 
 
 def _agent(handler: Handler, parts: Parts) -> Agent:

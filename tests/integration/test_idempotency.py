@@ -28,6 +28,7 @@ from mien_core.model.keys import original_key
 from mien_core.ports import ObjectFacts, Transaction
 from mien_core.rules.uploads import MAX_BYTES
 from mien_core.settings import PostgresSettings
+from tests.webhooks import webhook_rules
 
 DEADLINE_SECONDS = 60.0
 VICTIM = "victim"
@@ -179,7 +180,7 @@ async def ingress(
         yield Handlers(database, store, consent_required=False, upload_expires=900, download_expires=900)
 
     async with (
-        LifespanManager(create_app(open_handlers, [])) as manager,
+        LifespanManager(create_app(open_handlers, [], webhook_rules=webhook_rules())) as manager,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(manager.app),
             base_url="http://mien.test",
@@ -270,6 +271,7 @@ CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     # its rows, and an object in the store, too
     "scan of a photo": (scan_photo, {"uploads", "photo_days", "jobs", "job_events", "outbox"}),
     "insight": (posting("/insights", **ANNA), {"insights", "jobs", "job_events", "outbox"}),
+    "webhook": (posting("/webhooks", url="https://shop.example/", events=["job.completed"]), {"webhooks"}),
     "look": (posting("/looks/save", **ANNA, name="Soft evening", presets=[], products=[]), {"looks"}),
 }
 TABLES = sorted({table for _, tables in CREATIONS.values() for table in tables})

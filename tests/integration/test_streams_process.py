@@ -123,6 +123,7 @@ class Platform:
             "MIEN_KAFKA__BROKERS": kafka,
             "MIEN_SERVING__URL": serving,
             "MIEN_STREAMS__INSTANCE": "test",
+            "MIEN_WEBHOOKS__KEY": "k" * 32,
             "MIEN_STREAMS__READY_FILE": str(self.ready_file),
         }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.operations import cycle, glam, looks, platform, skin
+from tests.operations import cycle, glam, looks, platform, skin, webhooks
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -11,4 +11,5 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **cycle.OPERATIONS,
     **skin.OPERATIONS,
     **platform.OPERATIONS,
+    **webhooks.OPERATIONS,
 }

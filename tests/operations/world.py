@@ -14,6 +14,7 @@ from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings, IssuerSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.scopes import APPLICATIONS
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
 from mien_core.ports import Database, ObjectStore
@@ -21,6 +22,7 @@ from mien_core.rules.load import Limits
 from mien_local.issuer.keys import SigningKey
 from mien_local.issuer.server import IssuerServer
 from mien_local.issuer.tokens import AUDIENCE, TENANT_CLAIM, new_token
+from tests.webhooks import webhook_rules
 
 TENANT, OWNER = "acme", "anna"
 
@@ -114,12 +116,25 @@ def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI
     async def open_handlers() -> AsyncIterator[Handlers]:
         yield Handlers(database, store, consent_required=False, upload_expires=900, download_expires=900)
 
-    issuer = IssuerSettings(url=issuer_url, audiences=frozenset({AUDIENCE}), tenant_claim=TENANT_CLAIM)
+    issuer = IssuerSettings(
+        url=issuer_url,
+        audiences=frozenset({AUDIENCE}),
+        tenant_claim=TENANT_CLAIM,
+        # users who may have webhooks must not see others'
+        scopes=APPLICATIONS | {"webhooks"},
+    )
     # nobody does the work here, and a slow machine must not look like a queue
     patient = Limits(open_jobs=10**6, outbox_seconds=1e6, database_seconds=1e6, requests=10**6, photos=10**6)
     # and the walk comes by more often than anybody may
     limiting = Limiting(RateLimits(caller=10**6, failures=10**6))
-    return create_app(open_handlers, [], patient, credentials=CredentialSettings(issuers=(issuer,)), limiting=limiting)
+    return create_app(
+        open_handlers,
+        [],
+        patient,
+        credentials=CredentialSettings(issuers=(issuer,)),
+        limiting=limiting,
+        webhook_rules=webhook_rules(),
+    )
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
 from mien_api.stream_places import StreamLimits
+from mien_api.webhook_handlers import WebhookRules
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
@@ -38,6 +39,7 @@ class Platform:
     rate_limits: RateLimits = field(default_factory=lambda: RateLimits(caller=1_000_000, failures=1_000_000))
     trusted_proxies: int = 0
     streams: StreamLimits = field(default_factory=StreamLimits)
+    webhook_rules: WebhookRules | None = None
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -58,6 +60,7 @@ class Platform:
             limiting=limiting,
             credentials=self.credentials,
             streams=self.streams,
+            webhook_rules=self.webhook_rules,
         )
 
     @asynccontextmanager

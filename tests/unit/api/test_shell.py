@@ -37,6 +37,10 @@ PATHS = {
     "/jobs/{job_id}",
     "/usage",
     "/jobs/{job_id}/events",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
+    "/webhooks/{webhook_id}/rotate",
+    "/webhooks/{webhook_id}/test",
     "/api/health",
 }
 

@@ -28,6 +28,7 @@ from mien_core.adapters.memory.repositories import (
     State,
 )
 from mien_core.adapters.memory.usage import MemoryUsage
+from mien_core.adapters.memory.webhooks import MemoryWebhookDeliveries, MemoryWebhooks
 from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
 from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
 
@@ -48,6 +49,8 @@ class MemoryTransaction:
         self.photo_days = MemoryPhotoDays(state)
         self.insights = MemoryInsights(state)
         self.looks = MemoryLooks(state)
+        self.webhooks = MemoryWebhooks(state)
+        self.webhook_deliveries = MemoryWebhookDeliveries(state, self.signals)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from mien_core.adapters.memory.webhook_rows import DeliveryRow, WebhookRow, told
 from mien_core.errors import Missing
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
 from mien_core.model.dead_letters import DeadLetter
@@ -52,6 +53,8 @@ class State:
     asked_insights: dict[str, NewInsight] = field(default_factory=dict)
     insights: dict[str, Insight] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
+    webhooks: dict[str, WebhookRow] = field(default_factory=dict)
+    webhook_deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)
@@ -218,6 +221,9 @@ class MemoryJobs:
         self._state.job_events[job.id] = (*steps, step)
         if job.status.ended:
             self._signals.append((Channel.JOB_ENDS, job.id))
+            messages = told(self._state.webhooks.values(), job, step.seq)
+            self._state.webhook_deliveries.update({message.id: message for message in messages})
+            self._signals.extend((Channel.WEBHOOKS, "") for _ in messages)
 
 
 class MemoryAnalyses:

@@ -32,6 +32,8 @@ from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.adapters.postgres.usage import PostgresUsage
 from mien_core.adapters.postgres.users import PostgresUsers
+from mien_core.adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
+from mien_core.adapters.postgres.webhooks import PostgresWebhooks
 from mien_core.errors import Unavailable
 from mien_core.faults import Point, reached
 from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
@@ -64,6 +66,8 @@ class PostgresTransaction:
         self.photo_days = PostgresPhotoDays(statements)
         self.insights = PostgresInsights(statements)
         self.looks = PostgresLooks(statements)
+        self.webhooks = PostgresWebhooks(statements)
+        self.webhook_deliveries = PostgresWebhookDeliveries(statements, signals)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)

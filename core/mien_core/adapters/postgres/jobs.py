@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg.types.json import Json
 
-from mien_core.adapters.postgres.statements import Statements
+from mien_core.adapters.postgres.statements import Row, Statements
 from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.adapters.postgres.webhook_deliveries import tell, told_of
 from mien_core.errors import Missing
 from mien_core.model.platform import Job, JobError, JobEvent, JobHistory, JobKind, JobStatus, NewJob
 from mien_core.ports import Channel
@@ -19,14 +20,18 @@ _STEP = """
         INSERT INTO job_events (job_id, seq, status)
         SELECT id, (SELECT count(*) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
     )
-    SELECT * FROM changed
+    SELECT {} FROM changed
 """
-_CHANGE = _STEP.format("status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()")
+_CHANGES = "status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()"
+_CHANGE = _STEP.format(_CHANGES, "*")
+# the one thing that webhooks cost a job of which nobody wants to be told: a look into an index
+_END = _STEP.format(_CHANGES, f"*, EXISTS (SELECT FROM webhooks WHERE {told_of('changed')}) AS is_told")
 _REOPEN = _STEP.format(
     """
     status = 'created', error_code = NULL, error_detail = NULL, timings = '{}', updated_at = clock_timestamp(),
     deadline_at = clock_timestamp() + make_interval(secs => %s), redrives = redrives + 1
-    """
+    """,
+    "*",
 )
 
 
@@ -95,22 +100,25 @@ class PostgresJobs:
         """See ports.Jobs."""
         job = await self._own(job_id)
         check_not_ended(job)
-        changed = await self._step(
-            _CHANGE,
+        row = await self._step(
+            _END if status.ended else _CHANGE,
             status,
             error.code if error else None,
             error.detail if error else None,
             Json({**job.timings, **(timings or {})}),
             as_uuid(job_id),
         )
+        changed = self._known(row)
         if status.ended:
             self._signals.append((Channel.JOB_ENDS, job_id))
+            if row["is_told"]:
+                await tell(self._statements, self._signals, changed)
         return changed
 
     async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
         """See ports.Jobs."""
         check_reopening(await self._own(job_id))
-        return await self._step(_REOPEN, deadline_seconds, as_uuid(job_id))
+        return self._known(await self._step(_REOPEN, deadline_seconds, as_uuid(job_id)))
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
@@ -152,13 +160,18 @@ class PostgresJobs:
             raise Missing("job_not_found", "There is no such job.")
         return job
 
-    async def _step(self, statement: Any, *parameters: object) -> Job:
-        changed = await self._one(statement, *parameters)
-        assert changed is not None  # noqa: S101 - the row is locked by _own
+    async def _step(self, statement: str, *parameters: object) -> Row:
+        row = await (await self._statements.execute(statement, parameters)).fetchone()
+        assert row is not None  # noqa: S101 - the row is locked by _own
+        return row
+
+    def _known(self, row: Row) -> Job:
+        """The job as this transaction has just made it; it needn't be read again."""
+        changed = _job(row)
         self._locked[changed.id] = changed
         return changed
 
-    async def _one(self, statement: Any, *parameters: object) -> Job | None:
+    async def _one(self, statement: str, *parameters: object) -> Job | None:
         row = await (await self._statements.execute(statement, parameters)).fetchone()
         return _job(row) if row else None
 
