@@ -21,6 +21,8 @@ _PREFERRED_API_PORT = 8000
 ROLES_SETTING = "MIEN_LOCAL__ROLES"
 # Whoever names issuers of their own gets none from here.
 ISSUERS_SETTING = "MIEN_CREDENTIALS__ISSUERS"
+# Whoever brings a key for webhooks also says where they may be sent.
+WEBHOOK_KEY_SETTING = "MIEN_WEBHOOKS__KEY"
 
 
 def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
@@ -34,7 +36,8 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
         given["s3"].setdefault("MIEN_S3__PUBLIC_ENDPOINT", given["s3"]["MIEN_S3__ENDPOINT"])
     known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
     issuer = None if environment.get(ISSUERS_SETTING) else Issuer(stage)
-    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer)
+    webhooks = {} if environment.get(WEBHOOK_KEY_SETTING) else _webhooks(stage)
+    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer, webhooks=webhooks)
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
     environment_file.write(stage.home.data / "own.env", own | addresses)
     return planned
@@ -46,6 +49,8 @@ def _assemble(
     known_key: str | None,
     roles: str,
     issuer: Issuer | None,
+    *,
+    webhooks: Mapping[str, str],
 ) -> Plan:
     settings: dict[str, str] = {}
     members: list[Member] = []
@@ -77,9 +82,10 @@ def _assemble(
     if issuer is not None:
         # nobody needs it to start: the api asks it for its keys when it has come up
         add(issuer)
-    api = _api(stage, settings, issuer.trusted() if issuer is not None else {})
+    trusted = issuer.trusted() if issuer is not None else {}
+    api = _api(stage, settings, {**trusted, **webhooks})
     add(api, "migrate", "s3")
-    add(_streams(stage, settings, roles), "migrate", "kafka", "s3")
+    add(_streams(stage, {**settings, **webhooks}, roles), "migrate", "kafka", "s3")
     add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
     external = {name: provided[REPLACEMENTS[name][0]] for name, provided in given.items()}
     return Plan(tuple(members), external, settings)
@@ -91,11 +97,16 @@ def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in settings.items() if name.startswith(prefixes)}
 
 
+def _webhooks(stage: Stage) -> dict[str, str]:
+    """What webhooks are signed with; on one machine they may go to whatever listens on it."""
+    return {WEBHOOK_KEY_SETTING: stage.home.secret("webhooks"), "MIEN_WEBHOOKS__ALLOW_PRIVATE": "true"}
+
+
 # One machine's own callers, tests and measurements among them, needn't be kept from each other.
 _NO_LIMITS = {"MIEN_API__LIMITS__CALLER": "1000000", "MIEN_API__LIMITS__FAILURES": "1000000"}
 
 
-def _api(stage: Stage, settings: Mapping[str, str], trusted: dict[str, str]) -> Service:
+def _api(stage: Stage, settings: Mapping[str, str], own: Mapping[str, str]) -> Service:
     port = stage.home.port("api", _PREFERRED_API_PORT)
     url = f"http://{HOST}:{port}"
     return Service(
@@ -103,7 +114,7 @@ def _api(stage: Stage, settings: Mapping[str, str], trusted: dict[str, str]) -> 
         "api",
         ("-m", "mien_api"),
         _groups(settings, "POSTGRES", "S3")
-        | trusted
+        | dict(own)
         | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"}
         | _NO_LIMITS,
         f"{url}/api/health",
