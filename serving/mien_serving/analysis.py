@@ -10,16 +10,17 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mien_core.errors import Missing, Rejected
+from mien_core.errors import Rejected
 from mien_core.model.face import FaceReport
-from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key
+from mien_core.model.keys import annotated_key, mask_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
-from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
+from mien_core.photo import Photo
 from mien_core.ports import ObjectStore
 from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings
+from mien_serving.photos import Fetched, fetch, keep
 from mien_serving.skin.masks import mask
 
 Pixels = NDArray[np.uint8]
@@ -77,10 +78,10 @@ class FaceAnalysis:
         timings = Timings()
         started = perf_counter()
         with timings.step("fetch"):
-            kept, original = await self._fetch(request.upload_id)
+            fetched = await fetch(self._store, request.upload_id)
         with timings.step("decode"):
-            photo = await self._in_thread(_opener(kept, original))
-        keeping = asyncio.create_task(self._keep(request.upload_id, photo, kept, original, timings))
+            photo = await self._in_thread(fetched.open)
+        keeping = asyncio.create_task(self._keep(fetched, photo, timings))
         try:
             report, spent = await self._look(photo)
             skin, mask_keys = await self._depict(photo, report, request.upload_id, timings)
@@ -100,34 +101,9 @@ class FaceAnalysis:
             },
         )
 
-    async def _fetch(self, upload_id: str) -> tuple[bytes | None, bytes | None]:
-        """The original, or else the photo that was made of it; one of the two is None.
-
-        The photo is written before the original is deleted, so whoever looks in this order finds one of them, whatever
-        others do meanwhile.
-        """
-        original = await self._get(original_key(upload_id))
-        if original is not None:
-            return None, original
-        kept = await self._get(photo_key(upload_id))
-        if kept is None:
-            raise Missing("photo_not_found", "There is no photo for this upload; it was never sent, or has expired.")
-        return kept, None
-
-    async def _get(self, key: str) -> bytes | None:
-        try:
-            return await self._store.get(key)
-        except Missing:
-            return None
-
-    async def _keep(
-        self, upload_id: str, photo: Photo, kept: bytes | None, original: bytes | None, timings: Timings
-    ) -> None:
+    async def _keep(self, fetched: Fetched, photo: Photo, timings: Timings) -> None:
         with timings.step("store_photo"):
-            if kept is None:
-                await self._store.put(photo_key(upload_id), photo.encoded, KEPT_CONTENT_TYPE)
-            if original is not None:
-                await self._store.delete(original_key(upload_id))
+            await keep(self._store, fetched, photo)
 
     async def _look(self, photo: Photo) -> tuple[FaceReport, dict[str, float]]:
         started = perf_counter()
@@ -188,9 +164,3 @@ class FaceAnalysis:
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-
-def _opener(kept: bytes | None, original: bytes | None) -> Callable[[], Photo]:
-    if kept is not None:
-        return partial(open_kept_photo, kept)
-    return partial(open_photo, original or b"")

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 
+from mien_serving.composer import PosterComposer
 from mien_serving.revision import FaceRevision
 from mien_serving.router import Router
 
@@ -31,3 +32,8 @@ def face_revision(arguments: FaceRevisionArguments) -> serve.Application:
     """Build one revision's application."""
     deployment = serve.deployment(name="FaceRevision")(FaceRevision)
     return deployment.bind(arguments.artifact_uri, arguments.digest, arguments.threads)
+
+
+def poster_composer(_arguments: dict[str, Any]) -> serve.Application:
+    """Build the application that makes posters."""
+    return serve.deployment(name="PosterComposer")(PosterComposer).bind()

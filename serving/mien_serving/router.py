@@ -18,18 +18,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mien_core.errors import MienError, Unavailable
-from mien_core.model.serving import FaceRequest
+from mien_core.model.serving import FaceRequest, PosterRequest
+from mien_core.rules.serve_config import POSTER_APPLICATION
 from mien_serving import etags
 from mien_serving.problems import problem, problem_of
-from mien_serving.routes import RouterConfig, Routes, parse_request
+from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request
 
 log = logging.getLogger(__name__)
 
 _REACH_SECONDS: Final = 5.0
+_PATHS: Final = "Serving knows GET /health, POST /v1/face and POST /v1/poster."
 
 
 class Router:
-    """Answers HTTP: POST /v1/face by the revision that the request's subject gets, and GET /health."""
+    """Answers HTTP: POST /v1/face by the revision that the request's subject gets, POST /v1/poster, and GET /health."""
 
     def __init__(self) -> None:
         self._routes = Routes(RouterConfig(revisions={}))
@@ -39,7 +41,8 @@ class Router:
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Take new weights; Serve calls this at the start and whenever user_config changes, without a restart."""
         self._routes = Routes(RouterConfig.model_validate(user_config))
-        self._handles = {name: handle for name, handle in self._handles.items() if name in self._routes.applications}
+        applications = self._routes.applications | {POSTER_APPLICATION}
+        self._handles = {name: handle for name, handle in self._handles.items() if name in applications}
         self._reached.intersection_update(self._handles)
 
     async def __call__(self, request: Request) -> Response:
@@ -61,10 +64,12 @@ class Router:
             case "POST", "/v1/face":
                 asked = parse_request(await request.body())
                 return await self._face(asked, request.headers.get("if-none-match"))
-            case _, "/health" | "/v1/face":
+            case "POST", "/v1/poster":
+                return await self._poster(parse_poster_request(await request.body()))
+            case _, "/health" | "/v1/face" | "/v1/poster":
                 return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path knows another method.")
             case _:
-                return problem(HTTPStatus.NOT_FOUND, "path_not_found", "Serving knows GET /health and POST /v1/face.")
+                return problem(HTTPStatus.NOT_FOUND, "path_not_found", _PATHS)
 
     async def _health(self) -> Response:
         """Healthy means that each revision with a weight can be reached; once reached it is not asked again."""
@@ -94,6 +99,12 @@ class Router:
         if isinstance(outcome, MienError):
             raise outcome
         return Response(outcome, media_type="application/json", headers=headers)
+
+    async def _poster(self, request: PosterRequest) -> Response:
+        outcome = await self._call(POSTER_APPLICATION, "compose", request)
+        if isinstance(outcome, MienError):
+            raise outcome
+        return Response(outcome, media_type="application/json")
 
     async def _call(self, application: str, method: str, *arguments: object) -> Any:
         try:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien_core.errors import Missing, Rejected
-from mien_core.model.serving import FaceRequest
+from mien_core.model.serving import FaceRequest, PosterRequest
 from mien_core.rules.routing import choose_revision
+
+Request = TypeVar("Request", bound=BaseModel)
 
 
 class RoutedRevision(BaseModel):
@@ -66,16 +69,29 @@ class Routes:
 
 
 def parse_request(body: bytes) -> FaceRequest:
-    """The request in this body.
+    """The request for a face analysis in this body.
 
     Raises:
         Rejected: malformed_request.
     """
+    return _parsed(body, FaceRequest, "a face analysis")
+
+
+def parse_poster_request(body: bytes) -> PosterRequest:
+    """The request for a poster in this body.
+
+    Raises:
+        Rejected: malformed_request.
+    """
+    return _parsed(body, PosterRequest, "a poster")
+
+
+def _parsed(body: bytes, kind: type[Request], what: str) -> Request:
     try:
-        return FaceRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in one['loc']) or 'body'}: {one['msg']}"
             for one in error.errors(include_url=False, include_input=False)
         )
-        raise Rejected("malformed_request", f"This is no request for a face analysis ({wrong}).") from error
+        raise Rejected("malformed_request", f"This is no request for {what} ({wrong}).") from error

@@ -25,6 +25,11 @@ def mask_key(upload_id: str, concern: str) -> str:
     return f"uploads/{upload_id}/masks/{concern}.png"
 
 
+def poster_key(job_id: str) -> str:
+    """The poster that a job made."""
+    return f"posters/{job_id}.png"
+
+
 def upload_id_of_original(key: str) -> str | None:
     """The upload whose original this key is, or None if it is another object."""
     match = _ORIGINAL.fullmatch(key)

@@ -1,9 +1,13 @@
 """The words between streams and serving: keys travel, pixels don't."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from mien_core.model.face import FaceReport, Value
 from mien_core.model.skin import MeasureName, SkinReport
+
+# width to height of a poster
+Aspect = Literal["2:3", "3:4", "4:5", "1:1", "16:9", "9:16"]
 
 
 class FaceRequest(Value):
@@ -42,4 +46,27 @@ class FaceAnswer(Value):
     annotated_key: str
     mask_keys: Mapping[MeasureName, str]
     photo: PhotoFacts
+    timings: dict[str, float]
+
+
+class PosterRequest(Value):
+    """Asks for a poster at poster_key; upload_id is the photo to be shown on it, if there is one."""
+
+    job_id: str
+    poster_key: str
+    upload_id: str | None
+    title: str
+    prompt: str
+    genre: str
+    style: str
+    aspect: Aspect
+
+
+class PosterAnswer(Value):
+    """Where the poster lies, what made it, its size in pixels, and the milliseconds of each step."""
+
+    poster_key: str
+    engine: str
+    width: int
+    height: int
     timings: dict[str, float]

@@ -3,7 +3,8 @@
 Serve's REST call replaces everything: an application that is left out is deleted. So whoever calls it renders all of
 it, here. Two facts about Serve shape the result: changing a running application's arguments in place stalls its
 requests, so every revision is an application of its own whose arguments never change; changing a deployment's
-user_config restarts nothing, so the weights, and only they, stand there.
+user_config restarts nothing, so the weights, and only they, stand there. What composes posters has no revisions: it is
+part of the platform's own code.
 """
 
 import math
@@ -15,6 +16,7 @@ from typing import Any, Final
 from mien_core.errors import Rejected
 
 ROUTER_APPLICATION: Final = "router"
+POSTER_APPLICATION: Final = "poster"
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHORT: Final = 12
@@ -61,6 +63,8 @@ class ServeOptions:
         max_queued_requests: requests that wait for a revision's replicas, per router; beyond it callers hear 503.
         router_replicas: replicas of the router.
         router_max_ongoing_requests: requests that one router replica holds at once; as many again may wait for it.
+        poster_replicas: replicas of what composes posters.
+        poster_max_ongoing_requests: posters that one of them works on at once.
     """
 
     http_host: str = "127.0.0.1"
@@ -78,6 +82,8 @@ class ServeOptions:
     max_queued_requests: int = 64
     router_replicas: int = 1
     router_max_ongoing_requests: int = 256
+    poster_replicas: int = 1
+    poster_max_ongoing_requests: int = 2
 
 
 def revision_name(digest: str) -> str:
@@ -122,6 +128,7 @@ def render(revisions: Sequence[Revision], weights: Mapping[str, float], options:
         "applications": [
             _router_application(ordered, weights, options),
             *(_face_application(revision, options) for revision in ordered),
+            _poster_application(options),
         ],
     }
 
@@ -189,6 +196,25 @@ def _face_application(revision: Revision, options: ServeOptions) -> dict[str, An
     }
 
 
+def _poster_application(options: ServeOptions) -> dict[str, Any]:
+    return {
+        "name": POSTER_APPLICATION,
+        "route_prefix": None,
+        "import_path": "mien_serving.app:poster_composer",
+        "args": {},
+        "deployments": [
+            {
+                "name": "PosterComposer",
+                "num_replicas": options.poster_replicas,
+                "max_ongoing_requests": options.poster_max_ongoing_requests,
+                "max_queued_requests": options.max_queued_requests,
+                # A poster takes a second of a CPU, and few are asked for: reserved, it would be missing for faces.
+                "ray_actor_options": {"num_cpus": 0},
+            }
+        ],
+    }
+
+
 def _check_revisions(revisions: Sequence[Revision]) -> None:
     if not revisions:
         raise Rejected("no_revision", "A configuration needs at least one revision; an empty one would delete all.")
@@ -235,6 +261,8 @@ def _check_options(options: ServeOptions) -> None:
         "max_queued_requests is at least 1": options.max_queued_requests >= 1,
         "router_replicas is at least 1": options.router_replicas >= 1,
         "router_max_ongoing_requests is at least 1": options.router_max_ongoing_requests >= 1,
+        "poster_replicas is at least 1": options.poster_replicas >= 1,
+        "poster_max_ongoing_requests is at least 1": options.poster_max_ongoing_requests >= 1,
     }
     broken = [condition for condition, holds in conditions.items() if not holds]
     if broken:

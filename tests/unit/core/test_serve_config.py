@@ -49,11 +49,11 @@ def router_weights(config: dict[str, Any]) -> dict[str, float]:
 
 @given(rollouts())
 def test_everything_that_shall_run_is_rendered(rollout: tuple[list[Revision], dict[str, float]]) -> None:
-    """Each revision is one application beside one router, under unique names; the weights sum to 1 over all of them."""
+    """Each revision is one application beside a router and a composer; the weights sum to 1 over all revisions."""
     revisions, weights = rollout
     config = render(revisions, weights, OPTIONS)
     names = [application["name"] for application in config["applications"]]
-    assert sorted(names) == sorted({"router", *(one.application for one in revisions)})
+    assert sorted(names) == sorted({"router", "poster", *(one.application for one in revisions)})
     assert math.isclose(sum(router_weights(config).values()), 1, abs_tol=1e-6)
     assert set(router_weights(config)) == {one.name for one in revisions}
     for one in revisions:
@@ -100,6 +100,7 @@ def test_a_full_system_says_so() -> None:
     config = applications(render([A], {A.name: 1}, dataclasses.replace(OPTIONS, max_queued_requests=7)))
     assert config[A.application]["deployments"][0]["max_queued_requests"] == 7
     assert config["router"]["deployments"][0]["max_queued_requests"] > 0
+    assert config["poster"]["deployments"][0]["max_queued_requests"] == 7
 
 
 def test_only_the_router_is_reachable_by_http() -> None:
@@ -109,6 +110,7 @@ def test_only_the_router_is_reachable_by_http() -> None:
         "router": "/",
         A.application: None,
         B.application: None,
+        "poster": None,
     }
 
 
@@ -157,6 +159,8 @@ def test_nonsense_is_rejected(revisions: list[Revision], weights: dict[str, floa
         {"max_queued_requests": -1},
         {"max_ongoing_requests": 0},
         {"threads_per_replica": 0},
+        {"poster_replicas": 0},
+        {"poster_max_ongoing_requests": 0},
     ],
 )
 def test_impossible_options_are_rejected(changed: dict[str, Any]) -> None:

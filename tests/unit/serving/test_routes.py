@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
-from mien_core.model.serving import FaceRequest
+from mien_core.model.serving import FaceRequest, PosterRequest
 from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
 from mien_serving import etags
 from mien_serving.problems import problem_of
-from mien_serving.routes import RouterConfig, Routes, parse_request
+from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request
 
 A, B = (
     Revision(revision_name(digest), "s3://models/x", digest) for digest in ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
@@ -94,15 +94,27 @@ def test_a_configuration_of_another_shape_is_refused() -> None:
     "body", [b"", b"no json", b"[]", b"{}", b'{"uploadId": "u", "photoKey": "k", "subject": "s", "more": 1}']
 )
 def test_malformed_requests_are_rejected(body: bytes) -> None:
-    """A body that is no request for a face analysis is refused with what is wrong with it."""
-    with pytest.raises(Rejected, match="malformed_request"):
-        parse_request(body)
+    """A body that is no request for a face analysis or a poster is refused with what is wrong with it."""
+    for parse in (parse_request, parse_poster_request):
+        with pytest.raises(Rejected, match="malformed_request"):
+            parse(body)
 
 
 def test_requests_are_read_in_both_spellings() -> None:
     """Names as inside the platform and names as in the contracts both arrive."""
     assert parse_request(request().model_dump_json().encode()) == request()
     assert parse_request(request().model_dump_json(by_alias=True).encode()) == request()
+    poster = PosterRequest(
+        job_id="j",
+        poster_key="posters/j.png",
+        upload_id=None,
+        title="The Sea",
+        prompt="A door.",
+        genre="drama",
+        style="noir",
+        aspect="2:3",
+    )
+    assert parse_poster_request(poster.model_dump_json().encode()) == poster
 
 
 @pytest.mark.parametrize(
