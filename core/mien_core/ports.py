@@ -30,6 +30,7 @@ from mien_core.model.platform import (
 from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
+from mien_core.ports_posters import Payments, PosterAccounts, Posters
 from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
 
@@ -176,6 +177,8 @@ class Jobs(Protocol):
     ) -> Job:
         """Move a job to another status and record the step as its next job event; timings are added to its own.
 
+        What its user paid for a job that ends without a result is given back.
+
         Raises:
             Missing: job_not_found.
             Conflict: job_already_ended; the end of a job never changes.
@@ -184,11 +187,12 @@ class Jobs(Protocol):
     async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
         """Have a job begin again, as created, with another deadline_seconds and without its error and timings.
 
-        The way out of failed, for people only; it is recorded as the next job event and counted in redrives.
+        The way out of failed, for people only; it is recorded as the next job event and counted in redrives. What was
+        given back for it is taken again.
 
         Raises:
             Missing: job_not_found.
-            Conflict: job_already_ended, if it was completed or cancelled.
+            Conflict: job_already_ended, if it was completed or cancelled; insufficient_credits.
         """
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
@@ -368,6 +372,17 @@ class Transaction(Protocol):
     @property
     def webhook_deliveries(self) -> WebhookDeliveries:
         """What they have yet to be told."""
+
+    def poster_accounts(self) -> PosterAccounts:
+        """The poster generator's users and their credits."""
+
+    @property
+    def posters(self) -> Posters:
+        """The users' posters."""
+
+    @property
+    def payments(self) -> Payments:
+        """What users ordered."""
 
     @property
     def outbox(self) -> Outbox:

@@ -11,6 +11,7 @@ from mien_core.intake import DEADLINE_SECONDS
 from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.platform import Job
 from mien_core.ports import Database, Record, Transaction
+from mien_core.rules.posters import cost_of
 from mien_core.rules.work import check_redrive
 from mien_streams.addressing import redriven, redrives
 from mien_streams.relay import Relay
@@ -38,7 +39,7 @@ class DeadLetterDesk:
 
         Raises:
             Missing: dead_letter_not_found.
-            Conflict: handler_unknown, or as check_redrive.
+            Conflict: handler_unknown, insufficient_credits, or as rules.work.check_redrive.
         """
         async with self._database.transaction() as transaction:
             letter = await _taken(transaction, letter_id)
@@ -86,6 +87,8 @@ class DeadLetterDesk:
         if letter.job_id is not None:
             upload = await transaction.uploads.get(job.upload_id) if job and job.upload_id else None
             check_redrive(job, upload, await transaction.now())
+            if job is not None and cost_of(job.kind):
+                await transaction.poster_accounts.check_reopening(job)
 
     async def _close(self, transaction: Transaction, letter: DeadLetter, action: str) -> None:
         await transaction.dead_letters.remove(letter.id)

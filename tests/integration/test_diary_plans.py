@@ -1,4 +1,4 @@
-"""How PostgreSQL reads the diaries' and looks' lists, on a real server with many users' rows."""
+"""How PostgreSQL reads the diaries', looks' and posters' lists, on a real server with many users' rows."""
 
 import re
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from mien_core.adapters.postgres.journal import _LIST as JOURNAL
 from mien_core.adapters.postgres.looks import _LIST as LOOKS
 from mien_core.adapters.postgres.periods import _DAYS as DAYS
 from mien_core.adapters.postgres.periods import _LIST as PERIODS
+from mien_core.adapters.postgres.posters import _LIST as POSTERS
 from mien_core.adapters.postgres.skin_scans import _LIST as SCANS
 from mien_core.model.cycle import Days, DiaryPosition
 from mien_core.rules.cycle.days import LOOK_BACK
@@ -33,6 +34,10 @@ ROWS = """
     SELECT gen_random_uuid(), tenant, user_id, '', '[]', '[]', date FROM journal_entries;
     INSERT INTO insights (id, tenant, user_id, first_day, last_day, text, engine, written_at)
     SELECT gen_random_uuid(), tenant, user_id, date, date, '', 'summary', date FROM journal_entries;
+    INSERT INTO jobs (id, tenant, user_id, kind, status, deadline_at)
+    SELECT gen_random_uuid(), tenant, user_id, 'render-poster', 'completed', date FROM journal_entries;
+    INSERT INTO user_poster_history
+    SELECT tenant, user_id, deadline_at, id, '', '', '', '', '', NULL, '' FROM jobs;
     ANALYZE;
 """
 SPAN = Days(date(2020, 3, 1), date(2020, 9, 1))
@@ -45,6 +50,7 @@ OF_LOOKS = {
     "after_id": uuid4(),
     "limit": 51,
 }
+OF_POSTERS = {"tenant": "acme", "user_id": "user7", "after": AFTER.created_at, "limit": 51}
 LISTS: dict[str, tuple[str, dict[str, Any]]] = {
     "journal": (JOURNAL, OF_ANYTHING),
     "journal of some days, further on, with a tag": (
@@ -88,6 +94,16 @@ def test_lists_are_read_off_their_indexes(connection: psycopg.Connection, mode: 
         assert not re.search(r"Sort|Seq Scan|Bitmap|Rows Removed", plan), (name, plan)
         read = [float(rows) for rows in re.findall(r"Index.*actual rows=([0-9.]+)", plan)]
         assert read == [51.0], (name, plan)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_posters_are_read_off_their_index(connection: psycopg.Connection, mode: str) -> None:
+    """In their order, each with a look at its job; none is read that isn't shown."""
+    for after in (datetime.max.replace(tzinfo=UTC), AFTER.created_at):
+        plan = _plan(connection, mode, POSTERS, {**OF_POSTERS, "after": after})
+        assert not re.search(r"Sort|Seq Scan|Bitmap|Hash|Rows Removed", plan), plan
+        read = [float(rows) for rows in re.findall(r"Index.*poster_history.*actual rows=([0-9.]+)", plan)]
+        assert read == [51.0], plan
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])

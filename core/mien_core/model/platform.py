@@ -128,6 +128,7 @@ class JobKind(StrEnum):
 
     ANALYSE_FACE = "analyse-face"
     WRITE_INSIGHT = "write-insight"
+    RENDER_POSTER = "render-poster"
 
 
 class JobStatus(StrEnum):
@@ -143,6 +144,10 @@ class JobStatus(StrEnum):
     def ended(self) -> bool:
         """Tell whether nothing can follow."""
         return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+
+
+# the ends that leave nothing to pay for
+WITHOUT_RESULT = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,12 @@ def check_reopening(job: Job) -> None:
         raise Conflict("job_already_ended", f"The job is {job.status}, so there is nothing to do again.")
 
 
+def not_payable() -> Conflict:
+    """What is said of a job that can't begin again because its user has too few credits for it."""
+    detail = "The user has no longer the credits that it costs. Have them buy some, or drop the letter."
+    return Conflict("insufficient_credits", detail)
+
+
 def as_of(history: JobHistory, seq: int) -> JobHistory:
     """The job as it was when it had just taken the step seq; of an error and timings only the newest are known."""
     if seq == len(history.steps):

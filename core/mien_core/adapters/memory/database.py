@@ -15,6 +15,7 @@ from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, Memo
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
+from mien_core.adapters.memory.posters import MemoryPayments, MemoryPosterAccounts, MemoryPosters
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
@@ -51,6 +52,9 @@ class MemoryTransaction:
         self.looks = MemoryLooks(state)
         self.webhooks = MemoryWebhooks(state)
         self.webhook_deliveries = MemoryWebhookDeliveries(state, self.signals)
+        self.poster_accounts = MemoryPosterAccounts(state)
+        self.posters = MemoryPosters(state)
+        self.payments = MemoryPayments(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

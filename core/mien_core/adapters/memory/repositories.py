@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from mien_core.adapters.memory import ledger
+from mien_core.adapters.memory.ledger import Ledger
 from mien_core.adapters.memory.webhook_rows import DeliveryRow, WebhookRow, told
 from mien_core.errors import Missing
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
@@ -13,6 +15,7 @@ from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.insights import Insight, NewInsight
 from mien_core.model.looks import Look
 from mien_core.model.platform import (
+    WITHOUT_RESULT,
     Analysis,
     ApiKey,
     Job,
@@ -31,8 +34,10 @@ from mien_core.model.platform import (
     UploadState,
     User,
 )
+from mien_core.model.posters import Payment, Poster, PosterAccount
 from mien_core.ports import Channel, OutboxRow, Record
-from mien_core.rules.jobs import check_not_ended, check_reopening
+from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
+from mien_core.rules.posters import cost_of
 from mien_core.usage import Calls, UsageCount
 
 
@@ -55,6 +60,10 @@ class State:
     looks: dict[str, Look] = field(default_factory=dict)
     webhooks: dict[str, WebhookRow] = field(default_factory=dict)
     webhook_deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
+    poster_accounts: dict[tuple[str, str], PosterAccount] = field(default_factory=dict)
+    poster_ledger: Ledger = field(default_factory=list)
+    posters: dict[str, Poster] = field(default_factory=dict)
+    payments: dict[str, Payment] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)
@@ -177,6 +186,8 @@ class MemoryJobs:
         if job is None:
             raise Missing("job_not_found", "There is no such job.")
         check_not_ended(job)
+        if status in WITHOUT_RESULT:
+            ledger.give_back(self._state.poster_ledger, job)
         merged = {**job.timings, **(timings or {})}
         changed = replace(job, status=status, error=error, timings=merged, updated_at=_now())
         self._write(changed)
@@ -188,6 +199,11 @@ class MemoryJobs:
         if job is None:
             raise Missing("job_not_found", "There is no such job.")
         check_reopening(job)
+        entries = self._state.poster_ledger
+        if cost_of(job.kind) and not (
+            ledger.is_taken(entries, job) or ledger.take(entries, job, attempt=job.redrives + 1)
+        ):
+            raise not_payable()
         now = _now()
         reopened = replace(
             job,

@@ -21,8 +21,11 @@ from mien_core.adapters.postgres.journal import PostgresJournal
 from mien_core.adapters.postgres.logged_days import LoggedDays
 from mien_core.adapters.postgres.looks import PostgresLooks
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
+from mien_core.adapters.postgres.payments import PostgresPayments
 from mien_core.adapters.postgres.periods import PostgresPeriods
 from mien_core.adapters.postgres.photo_days import PostgresPhotoDays
+from mien_core.adapters.postgres.poster_accounts import PostgresPosterAccounts
+from mien_core.adapters.postgres.posters import PostgresPosters
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
@@ -68,6 +71,9 @@ class PostgresTransaction:
         self.looks = PostgresLooks(statements)
         self.webhooks = PostgresWebhooks(statements)
         self.webhook_deliveries = PostgresWebhookDeliveries(statements, signals)
+        self.poster_accounts = PostgresPosterAccounts(statements)
+        self.posters = PostgresPosters(statements)
+        self.payments = PostgresPayments(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)

@@ -7,13 +7,24 @@ from typing import Any
 
 from psycopg.types.json import Json
 
+from mien_core.adapters.postgres import ledger
 from mien_core.adapters.postgres.statements import Row, Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.webhook_deliveries import tell, told_of
 from mien_core.errors import Missing
-from mien_core.model.platform import Job, JobError, JobEvent, JobHistory, JobKind, JobStatus, NewJob
+from mien_core.model.platform import (
+    WITHOUT_RESULT,
+    Job,
+    JobError,
+    JobEvent,
+    JobHistory,
+    JobKind,
+    JobStatus,
+    NewJob,
+)
 from mien_core.ports import Channel
-from mien_core.rules.jobs import check_not_ended, check_reopening
+from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
+from mien_core.rules.posters import cost_of
 
 _STEP = """
     WITH changed AS (UPDATE jobs SET {} WHERE id = %s RETURNING *), step AS (
@@ -100,6 +111,8 @@ class PostgresJobs:
         """See ports.Jobs."""
         job = await self._own(job_id)
         check_not_ended(job)
+        if status in WITHOUT_RESULT:
+            await ledger.give_back(self._statements, job)
         row = await self._step(
             _END if status.ended else _CHANGE,
             status,
@@ -117,7 +130,13 @@ class PostgresJobs:
 
     async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
         """See ports.Jobs."""
-        check_reopening(await self._own(job_id))
+        job = await self._own(job_id)
+        check_reopening(job)
+        if cost_of(job.kind) and not (
+            await ledger.is_taken(self._statements, job)
+            or await ledger.take(self._statements, job, attempt=job.redrives + 1)
+        ):
+            raise not_payable()
         return self._known(await self._step(_REOPEN, deadline_seconds, as_uuid(job_id)))
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:

@@ -1,13 +1,13 @@
 """Webhooks, and what they have yet to be told.
 
 Revision ID: 0011
-Revises: 0008
+Revises: 0010
 """
 
 from alembic import op
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 
 UP = """
 CREATE TABLE webhooks (
