@@ -78,9 +78,35 @@ class InsightRequested(Fact):
     job_id: uuid.UUID
 
 
-AnyFact = UploadReceived | FaceAnalysed | JobFailed | InsightRequested
+class PosterRequested(Fact):
+    """A poster is to be made: its job exists and is paid for."""
 
-FACTS: tuple[type[AnyFact], ...] = (UploadReceived, FaceAnalysed, JobFailed, InsightRequested)
+    type: ClassVar[str] = "dev.mien.poster-requested.v1"
+    topic: ClassVar[str] = "mien.poster-requested.v1"
+
+    job_id: uuid.UUID
+
+
+class PosterRendered(Fact):
+    """A poster was made and lies in the object store; engine tells what made it."""
+
+    type: ClassVar[str] = "dev.mien.poster-rendered.v1"
+    topic: ClassVar[str] = "mien.poster-rendered.v1"
+
+    job_id: uuid.UUID
+    engine: str
+
+
+AnyFact = UploadReceived | FaceAnalysed | JobFailed | InsightRequested | PosterRequested | PosterRendered
+
+FACTS: tuple[type[AnyFact], ...] = (
+    UploadReceived,
+    FaceAnalysed,
+    JobFailed,
+    InsightRequested,
+    PosterRequested,
+    PosterRendered,
+)
 TOPICS: tuple[str, ...] = tuple(fact.topic for fact in FACTS)
 
 _FACT_OF_TYPE = {fact.type: fact for fact in FACTS}
@@ -135,6 +161,17 @@ def job_failed(cause: Event, code: str, traceparent: str | None = None, redrives
 def insight_requested(job_id: str, traceparent: str | None = None) -> Event:
     """Say that an insight is wanted. Its cause is the job, which exists once for an insight."""
     return _event(InsightRequested(job_id=uuid.UUID(job_id)), job_id, traceparent)
+
+
+def poster_requested(job_id: str, traceparent: str | None = None) -> Event:
+    """Say that a poster is to be made. Its cause is the job."""
+    return _event(PosterRequested(job_id=uuid.UUID(job_id)), job_id, traceparent)
+
+
+def poster_rendered(cause: Event, engine: str, traceparent: str | None = None) -> Event:
+    """Say that the poster of cause (a PosterRequested) was made."""
+    data = PosterRendered(job_id=cause.data.job_id, engine=engine)
+    return _event(data, str(cause.id), traceparent or cause.traceparent)
 
 
 def _event(data: AnyFact, cause: str, traceparent: str | None) -> Event:

@@ -373,6 +373,7 @@ class Transaction(Protocol):
     def webhook_deliveries(self) -> WebhookDeliveries:
         """What they have yet to be told."""
 
+    @property
     def poster_accounts(self) -> PosterAccounts:
         """The poster generator's users and their credits."""
 

@@ -5,10 +5,10 @@ import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.model.serving import FaceAnswer, FaceRequest
@@ -18,6 +18,8 @@ from mien_streams.gate import Gate, Passage
 from mien_streams.retry import backoff
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 FACE_PATH = "/v1/face"
 
@@ -73,14 +75,14 @@ class FaceAnalysis(Protocol):
         """
 
 
-class HttpFaceAnalysis:
-    """Meets FaceAnalysis at a Ray Serve router's address. An async context manager.
+class HttpServing:
+    """A Ray Serve router's address. An async context manager.
 
     A request that serving did not take on is nobody's attempt: it waits at the gate and is made again.
     """
 
     def __init__(self, settings: ServingSettings, connections: int, gate: Gate) -> None:
-        self._url = settings.url.rstrip("/") + FACE_PATH
+        self._url = settings.url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS)
         self._connections = connections
         self.gate = gate
@@ -96,24 +98,22 @@ class HttpFaceAnalysis:
         if self._session is not None:
             await self._session.close()
 
-    async def analyse(self, request: FaceRequest) -> FaceAnswer:
-        """See FaceAnalysis."""
-        answer = await self._ask(request, {})
-        if answer is None:
-            raise _unavailable("it takes an answer for known that nobody mentioned")
-        return answer
+    async def ask(
+        self, path: str, request: BaseModel, answer: type[Answer], headers: Mapping[str, str] | None = None
+    ) -> Answer | None:
+        """Serving's answer, once it takes the request on; None if it says that the known one still holds.
 
-    async def analyse_unless(self, request: FaceRequest, etag: str) -> FaceAnswer | None:
-        """See FaceAnalysis."""
-        return await self._ask(request, {"If-None-Match": f'"{etag}"'})
-
-    async def _ask(self, request: FaceRequest, headers: Mapping[str, str]) -> FaceAnswer | None:
-        """Serving's answer, once it takes the request on; None if it is the known one."""
+        Raises:
+            Rejected, Missing: serving's verdict, with its code.
+            Unavailable: serving broke off, or was too slow.
+            ServingFault: a bug in serving.
+        """
         pauses = backoff(longest_seconds=LONGEST_REFUSED_SECONDS)
+        body = request.model_dump_json()
         while True:
             async with self.gate.passage() as passage:
                 try:
-                    return await self._asked(passage, request, headers)
+                    return await self._asked(passage, path, body, answer, headers or {})
                 except _RefusedError:
                     others_ask = not passage.probe
             if others_ask:
@@ -121,23 +121,25 @@ class HttpFaceAnalysis:
                 # opens, it would be what closes it.
                 await asyncio.sleep(next(pauses))
 
-    async def _asked(self, passage: Passage, request: FaceRequest, headers: Mapping[str, str]) -> FaceAnswer | None:
+    async def _asked(
+        self, passage: Passage, path: str, body: str, answer: type[Answer], headers: Mapping[str, str]
+    ) -> Answer | None:
         """Ask once, and tell the gate what came of it."""
         try:
-            status, body, retry_after = await self._post(request, headers)
+            status, content, retry_after = await self._post(path, body, headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             logger.info("Nobody is there to take the request on: %s", error)
             passage.refused(NO_ADVICE)
             raise _RefusedError from error
         except (TimeoutError, aiohttp.ClientError) as error:
             passage.failed(NO_ADVICE)
-            raise _unavailable(f"it doesn't answer ({type(error).__name__})") from error
-        if status in REFUSALS and _problem(body).get("code") in REFUSAL_CODES:
+            raise unavailable(f"it doesn't answer ({type(error).__name__})") from error
+        if status in REFUSALS and _problem(content).get("code") in REFUSAL_CODES:
             logger.info("Serving doesn't take the request on: %d", status)
             passage.refused(retry_after)
             raise _RefusedError
         try:
-            answer = _answer(status, body, retry_after)
+            answered = _answer(status, content, retry_after, answer)
         except Unavailable:
             passage.failed(retry_after)
             raise
@@ -145,33 +147,48 @@ class HttpFaceAnalysis:
             passage.answered()
             raise
         passage.answered()
-        return answer
+        return answered
 
-    async def _post(self, request: FaceRequest, headers: Mapping[str, str]) -> tuple[int, bytes, float]:
+    async def _post(self, path: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes, float]:
         """Status, body and the seconds that it advises to wait."""
         if self._session is None:
-            raise RuntimeError("HttpFaceAnalysis is used outside of its async with")
+            raise RuntimeError(f"{type(self).__name__} is used outside of its async with")
         traceparent = current_traceparent()
         headers = {
             "Content-Type": "application/json",
             **({"traceparent": traceparent} if traceparent else {}),
             **headers,
         }
-        async with self._session.post(self._url, data=request.model_dump_json(), headers=headers) as response:
-            body = await response.read()
-        return response.status, body, _retry_after(response.headers.get("Retry-After"))
+        async with self._session.post(self._url + path, data=body, headers=headers) as response:
+            content = await response.read()
+        return response.status, content, _retry_after(response.headers.get("Retry-After"))
 
 
-def _answer(status: int, body: bytes, retry_after: float) -> FaceAnswer | None:
+class HttpFaceAnalysis(HttpServing):
+    """Meets FaceAnalysis at serving's address."""
+
+    async def analyse(self, request: FaceRequest) -> FaceAnswer:
+        """See FaceAnalysis."""
+        answer = await self.ask(FACE_PATH, request, FaceAnswer)
+        if answer is None:
+            raise unavailable("it takes an answer for known that nobody mentioned")
+        return answer
+
+    async def analyse_unless(self, request: FaceRequest, etag: str) -> FaceAnswer | None:
+        """See FaceAnalysis."""
+        return await self.ask(FACE_PATH, request, FaceAnswer, {"If-None-Match": f'"{etag}"'})
+
+
+def _answer(status: int, body: bytes, retry_after: float, answer: type[Answer]) -> Answer | None:
     if status == HTTPStatus.NOT_MODIFIED:
         return None
     if status != HTTPStatus.OK:
         raise _error(status, body, retry_after)
     try:
-        return FaceAnswer.model_validate_json(body)
+        return answer.model_validate_json(body)
     except ValidationError as error:
         # a serving that is older or newer than this process, as it happens during a rollout of the platform
-        raise _unavailable("its answer is not a FaceAnswer") from error
+        raise unavailable(f"its answer is not a {answer.__name__}") from error
 
 
 def _error(status: int, body: bytes, retry_after: float) -> Rejected | Missing | Unavailable | ServingFault:
@@ -185,7 +202,7 @@ def _error(status: int, body: bytes, retry_after: float) -> Rejected | Missing |
         if code == INTERNAL_ERROR:
             return ServingFault(str(detail or code))
     # anything else is no answer of ours: a proxy, a crashed replica
-    return _unavailable(f"it answers {status}", retry_after)
+    return unavailable(f"it answers {status}", retry_after)
 
 
 def _problem(body: bytes) -> dict[str, Any]:
@@ -205,5 +222,6 @@ def _retry_after(header: str | None) -> float:
     return min(max(advice, NO_ADVICE), LONGEST_ADVICE_SECONDS)
 
 
-def _unavailable(what: str, retry_after: float = NO_ADVICE) -> Unavailable:
+def unavailable(what: str, retry_after: float = NO_ADVICE) -> Unavailable:
+    """What is raised where serving can't be used."""
     return Unavailable("serving_unavailable", f"The model serving can't be used: {what}.", retry_after)

@@ -30,6 +30,7 @@ from mien_streams.edge import Edge
 from mien_streams.gate import Gate
 from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
+from mien_streams.handlers.render_poster import RenderPoster
 from mien_streams.handlers.s3_notifications import S3Notifications
 from mien_streams.handlers.write_insight import WriteInsight
 from mien_streams.insight_writer import InsightWriter, SummaryWriter
@@ -37,6 +38,7 @@ from mien_streams.job_handler import JobHandler
 from mien_streams.lag import Lag
 from mien_streams.llm.bedrock import BedrockModel, BedrockSettings
 from mien_streams.llm.insights import ModelWriter
+from mien_streams.posters import HttpPosterEngine, PosterEngine
 from mien_streams.relay import Relay
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
 from mien_streams.webhooks import Courier, WebhookRole, WebhookSender
@@ -73,7 +75,7 @@ class StreamsSettings(TopicsSettings):
 
 
 class AnalyseFaceSettings(StreamsSettings):
-    """What the role analyse-face needs besides."""
+    """What the roles that ask serving need besides."""
 
     serving: ServingSettings
     s3: S3Settings = S3Settings()
@@ -110,6 +112,13 @@ class Parts:
         connections = self.settings.streams.concurrency
         return await self._stack.enter_async_context(HttpFaceAnalysis(self._with_serving().serving, connections, gate))
 
+    async def poster_engine(self) -> PosterEngine:
+        """What makes posters, within the model serving."""
+        gate = Gate("posters")
+        self.gates.append(gate)
+        connections = self.settings.streams.concurrency
+        return await self._stack.enter_async_context(HttpPosterEngine(self._with_serving().serving, connections, gate))
+
     def object_store(self) -> ObjectStore:
         """The bucket."""
         store = S3ObjectStore(self._with_serving().s3)
@@ -128,13 +137,17 @@ class Parts:
 
     def _with_serving(self) -> AnalyseFaceSettings:
         if not isinstance(self.settings, AnalyseFaceSettings):
-            raise TypeError("The role analyse-face needs AnalyseFaceSettings; settings_class tells.")
+            raise TypeError("A role that asks serving needs AnalyseFaceSettings; settings_class tells.")
         return self.settings
 
 
 async def _analyse_face(parts: Parts) -> Handler:
     agent = AnalyseFace(parts.database, await parts.face_analysis(), parts.object_store())
     return JobHandler(parts.database, agent)
+
+
+async def _render_poster(parts: Parts) -> Handler:
+    return JobHandler(parts.database, RenderPoster(parts.database, await parts.poster_engine()))
 
 
 async def _s3_notifications(parts: Parts) -> Handler:
@@ -148,12 +161,14 @@ async def _write_insight(parts: Parts) -> Handler:
 # Every agent by the name of its role, and how it is made. Who adds an agent adds a line.
 AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     AnalyseFace.name: _analyse_face,
+    RenderPoster.name: _render_poster,
     S3Notifications.name: _s3_notifications,
     WriteInsight.name: _write_insight,
 }
 # What a role needs to know besides what all do.
 SETTINGS: Mapping[str, type[StreamsSettings]] = {
     AnalyseFace.name: AnalyseFaceSettings,
+    RenderPoster.name: AnalyseFaceSettings,
     WriteInsight.name: WriteInsightSettings,
     WebhookRole.name: WebhookRoleSettings,
 }
@@ -189,7 +204,8 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
 
 def settings_class(names: Collection[str]) -> type[StreamsSettings]:
     """Give the settings that these roles need, and no more."""
-    needed = tuple(settings for name, settings in SETTINGS.items() if name in names)
+    # each once, in an order that is the same for the same names
+    needed = tuple(dict.fromkeys(settings for name, settings in SETTINGS.items() if name in names))
     return create_model("RolesSettings", __base__=needed or (StreamsSettings,))
 
 

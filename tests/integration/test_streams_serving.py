@@ -9,13 +9,14 @@ import pytest
 from aiohttp import web
 
 from mien_core.errors import Missing, Rejected, Unavailable
-from mien_core.model.keys import annotated_key, mask_key, photo_key
-from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
+from mien_core.model.keys import annotated_key, mask_key, photo_key, poster_key
+from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts, PosterAnswer, PosterRequest
 from mien_core.settings import ServingSettings
 from mien_core.telemetry import start_span
 from mien_local.ports import unused_port
 from mien_streams.breaker import FAILURES
 from mien_streams.gate import Gate
+from mien_streams.posters import HttpPosterEngine
 from mien_streams.serving import HttpFaceAnalysis, ServingFault
 from tests.makers import face_report, skin_report
 
@@ -46,6 +47,7 @@ class Server:
     def __init__(self) -> None:
         self.respond: Respond = self.answer
         self.requests: list[tuple[FaceRequest, str | None]] = []
+        self.posters: list[PosterRequest] = []
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -54,10 +56,16 @@ class Server:
         self.requests.append((asked, request.headers.get("traceparent")))
         return await self.respond(request)
 
+    async def handle_poster(self, request: web.Request) -> web.StreamResponse:
+        """Likewise."""
+        self.posters.append(PosterRequest.model_validate_json(await request.read()))
+        return await self.respond(request)
+
     async def listening(self, port: int) -> web.AppRunner:
         """Listen on a port; 0 is any."""
         application = web.Application()
         application.router.add_post("/v1/face", self.handle)
+        application.router.add_post("/v1/poster", self.handle_poster)
         runner = web.AppRunner(application)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -284,6 +292,34 @@ async def test_silence_is_unavailable(server: Server) -> None:
                         await serving.analyse(REQUEST)
         finally:
             go_on.set()
+
+
+async def test_posters_are_asked_for_in_the_same_way(server: Server) -> None:
+    """At a path of their own, with the same verdicts; an answer of another shape is none."""
+    job_id = str(uuid4())
+    asked = PosterRequest(
+        job_id=job_id,
+        poster_key=poster_key(job_id),
+        upload_id=None,
+        title="The Sea",
+        prompt="A door.",
+        genre="drama",
+        style="noir",
+        aspect="2:3",
+    )
+    answer = PosterAnswer(poster_key=poster_key(job_id), engine="composer/1", width=10, height=15, timings={})
+    settings = ServingSettings(url=server.url, timeout_seconds=DEADLINE_SECONDS)
+    async with HttpPosterEngine(settings, connections=1, gate=Gate("posters")) as engine:
+        server.responds(200, answer.model_dump_json())
+        assert await engine.render(asked) == answer
+        assert server.posters == [asked]
+        server.has_problem(422, "not_an_image")
+        with pytest.raises(Rejected, match="not_an_image"):
+            await engine.render(asked)
+        for status, body in ((200, "{}"), (304, "")):
+            server.responds(status, body)
+            with pytest.raises(Unavailable, match="serving_unavailable"):
+                await engine.render(asked)
 
 
 async def test_nobody_there_is_waited_for(server: Server) -> None:

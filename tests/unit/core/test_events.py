@@ -20,6 +20,8 @@ from mien_core.events import (
     from_record,
     insight_requested,
     job_failed,
+    poster_rendered,
+    poster_requested,
     to_record,
     upload_received,
 )
@@ -27,17 +29,26 @@ from mien_core.events import (
 PUBLISHED = Path(__file__).parents[3] / "docs" / "events"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RECEIVED = upload_received(str(uuid4()), str(uuid4()), TRACEPARENT)
+REQUESTED = poster_requested(str(uuid4()), TRACEPARENT)
 
 
 @pytest.mark.parametrize(
-    "event", [RECEIVED, face_analysed(RECEIVED, "face@sha256:ab"), job_failed(RECEIVED, "no_face")]
+    "event",
+    [
+        RECEIVED,
+        face_analysed(RECEIVED, "face@sha256:ab"),
+        job_failed(RECEIVED, "no_face"),
+        REQUESTED,
+        poster_rendered(REQUESTED, "composer/1"),
+        job_failed(REQUESTED, "photo_expired"),
+    ],
 )
 def test_an_event_survives_its_way_over_a_topic(event: Event) -> None:
     """What is decoded is what was encoded, to the last attribute."""
     record = to_record(event)
     assert from_record(record.headers, record.value) == event
     assert record.topic == event.data.topic
-    assert record.key == str(event.upload_id).encode()
+    assert record.key == str(event.upload_id or event.data.job_id).encode()
 
 
 def test_what_is_about_no_photo_is_about_its_job() -> None:
