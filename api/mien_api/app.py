@@ -17,6 +17,9 @@ from mien_api.handlers import Handlers
 from mien_api.job_feed import JobFeed
 from mien_api.limits import Limiting
 from mien_api.middleware import RequestMiddleware
+from mien_api.payment_handlers import PaymentHandlers
+from mien_api.poster_handlers import PosterHandlers
+from mien_api.poster_settings import PosterSettings
 from mien_api.routers import (
     catalogue,
     cycle,
@@ -25,6 +28,8 @@ from mien_api.routers import (
     insights,
     jobs,
     looks,
+    payments,
+    posters,
     predictions,
     scans,
     skin,
@@ -53,13 +58,14 @@ EXPOSED_HEADERS = (
     "ETag",
 )
 
-# What each POST brings. An announced upload is work to come: who can't be served must not send its photo first.
+# What requests bring. An announced upload is work to come: who can't be served must not send its photo first.
 WORK = {
     "/upload-url": Work(JobKind.ANALYSE_FACE, begins=False),
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
     scans.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
     insights.PATH: Work(JobKind.WRITE_INSIGHT),
+    posters.PATH: Work(JobKind.RENDER_POSTER, methods=frozenset({"GET", "POST"})),
 }
 
 
@@ -71,6 +77,8 @@ ROUTERS = (
     predictions.router,
     scans.router,
     insights.router,
+    posters.router,
+    payments.router,
     jobs.router,
     usage.router,
     webhooks.router,
@@ -104,6 +112,7 @@ def create_app(
     limiting: Limiting | None = None,
     streams: StreamLimits | None = None,
     webhook_rules: WebhookRules | None = None,
+    poster_settings: PosterSettings | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -115,6 +124,7 @@ def create_app(
         limiting: how many requests whom; None means the usual limits, counted by this process alone.
         streams: how many event streams may be open; None means the usual numbers.
         webhook_rules: where webhooks may be sent; None means that there are none.
+        poster_settings: prices, and whose word about payments counts; None means the usual prices, and nobody's.
     """
     limiting = limiting or Limiting()
     credentials = credentials or CredentialSettings()
@@ -138,6 +148,9 @@ def create_app(
                 app.state.handlers = handlers
                 app.state.job_feed = feed
                 app.state.skin_handlers = SkinHandlers(handlers, door)
+                prices = poster_settings or PosterSettings()
+                app.state.poster_handlers = PosterHandlers(handlers, prices)
+                app.state.payment_handlers = PaymentHandlers(handlers.database, prices)
                 async with authentication.ready(), feed.running():
                     yield
 

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from mien_api.addresses import client_address
 from mien_api.scopes import Application
 from mien_api.slices import Limiter, Quota, Standing
-from mien_core.errors import Unavailable
+from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import Caller
 from mien_core.quotas import Quotas
 
@@ -125,6 +125,19 @@ class Limiting:
             Unavailable: rate_limited.
         """
         await self._take(request, self._failures, self.address(request.scope))
+
+    @contextlib.asynccontextmanager
+    async def verifying(self, request: Request) -> AsyncIterator[None]:
+        """Check a signature in this block; a wrong one counts as a wrong credential does.
+
+        Raises:
+            Unavailable: rate_limited.
+        """
+        try:
+            yield
+        except Rejected:
+            await self.count_failure(request)
+            raise
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Count a request of a caller, or of its address where it was let in without a credential.

@@ -32,11 +32,15 @@ TICK_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a request of a route brings: which kind of job, whether it begins one, whether it holds a photo."""
+    """What a request of a route brings: which kind of job, whether it begins one, whether it holds a photo.
+
+    methods are those that bring it; the route's others only read.
+    """
 
     kind: JobKind
     begins: bool = True
     photo: bool = False
+    methods: frozenset[str] = frozenset({"POST"})
 
 
 class Shedding:
@@ -44,7 +48,7 @@ class Shedding:
 
     Args:
         limits: how much may wait.
-        work: what a POST brings, by its route's path; those of other routes are taken always.
+        work: what requests bring, by their route's path; those of other routes are taken always.
     """
 
     def __init__(self, limits: Limits, work: Mapping[str, Work]) -> None:
@@ -67,8 +71,10 @@ class Shedding:
         Raises:
             Unavailable: overloaded, when the block is entered.
         """
-        work = self._work.get(route) if method == "POST" else None
-        return contextlib.nullcontext() if work is None else self.admitted(work, route)
+        work = self._work.get(route)
+        if work is None or method not in work.methods:
+            return contextlib.nullcontext()
+        return self.admitted(work, route)
 
     @contextlib.asynccontextmanager
     async def watching(self, database: Database) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.poster_settings import PosterSettings
 from mien_api.stream_places import StreamLimits
 from mien_api.webhook_handlers import WebhookRules
 from mien_core.adapters.dns import SystemResolver
@@ -54,6 +55,7 @@ class ApiSettings(ServiceSettings):
     credentials: CredentialSettings = CredentialSettings()
     shedding: Limits = Limits()
     webhooks: WebhookSettings | None = None
+    posters: PosterSettings = PosterSettings()
 
 
 class KeysSettings(ServiceSettings):
@@ -88,4 +90,5 @@ def build(settings: ApiSettings) -> FastAPI:
         credentials=settings.credentials,
         streams=settings.api.streams,
         webhook_rules=WebhookRules.of(settings.webhooks, SystemResolver()) if settings.webhooks is not None else None,
+        poster_settings=settings.posters,
     )

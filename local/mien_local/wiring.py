@@ -23,6 +23,8 @@ ROLES_SETTING = "MIEN_LOCAL__ROLES"
 ISSUERS_SETTING = "MIEN_CREDENTIALS__ISSUERS"
 # Whoever brings a key for webhooks also says where they may be sent.
 WEBHOOK_KEY_SETTING = "MIEN_WEBHOOKS__KEY"
+# Whoever tries a provider's own test events has its secret; any other is made here.
+PAYMENT_SECRET_SETTING = "MIEN_POSTERS__PAYMENT_SECRET"  # noqa: S105 - a setting's name, and no secret
 
 
 def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
@@ -37,7 +39,10 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     known_key = environment_file.read(stage.home.environment_file).get("MIEN_API_KEY")
     issuer = None if environment.get(ISSUERS_SETTING) else Issuer(stage)
     webhooks = {} if environment.get(WEBHOOK_KEY_SETTING) else _webhooks(stage)
-    planned = _assemble(stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer, webhooks=webhooks)
+    payments = {PAYMENT_SECRET_SETTING: environment.get(PAYMENT_SECRET_SETTING) or stage.home.secret("payments")}
+    planned = _assemble(
+        stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer, webhooks=webhooks, payments=payments
+    )
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
     environment_file.write(stage.home.data / "own.env", own | addresses)
     return planned
@@ -51,6 +56,7 @@ def _assemble(
     issuer: Issuer | None,
     *,
     webhooks: Mapping[str, str],
+    payments: Mapping[str, str],
 ) -> Plan:
     settings: dict[str, str] = {}
     members: list[Member] = []
@@ -83,7 +89,7 @@ def _assemble(
         # nobody needs it to start: the api asks it for its keys when it has come up
         add(issuer)
     trusted = issuer.trusted() if issuer is not None else {}
-    api = _api(stage, settings, {**trusted, **webhooks})
+    api = _api(stage, settings, {**trusted, **webhooks, **payments})
     add(api, "migrate", "s3")
     add(_streams(stage, {**settings, **webhooks}, roles), "migrate", "kafka", "s3")
     add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")

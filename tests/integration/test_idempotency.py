@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from mien_api import keys
 from mien_api.app import create_app
 from mien_api.handlers import Handlers
+from mien_api.poster_settings import PosterSettings
 from mien_api.routers.skin import PATH
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
@@ -32,6 +33,7 @@ from tests.webhooks import webhook_rules
 
 DEADLINE_SECONDS = 60.0
 VICTIM = "victim"
+SHOP = PosterSettings(payment_secret=SecretStr("whsec_of-two-ingresses"))
 ANNOUNCEMENT = {"contentType": "image/jpeg", "contentLength": 4}
 
 
@@ -180,7 +182,7 @@ async def ingress(
         yield Handlers(database, store, consent_required=False, upload_expires=900, download_expires=900)
 
     async with (
-        LifespanManager(create_app(open_handlers, [], webhook_rules=webhook_rules())) as manager,
+        LifespanManager(create_app(open_handlers, [], webhook_rules=webhook_rules(), poster_settings=SHOP)) as manager,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(manager.app),
             base_url="http://mien.test",
@@ -261,6 +263,15 @@ def posting(path: str, **body: object) -> Begin:
     return begin
 
 
+def as_somebody_new(path: str, **body: object) -> Begin:
+    """With an account of their own, so that each has all that comes with it."""
+
+    async def begin(client: httpx.AsyncClient, key: str) -> httpx.Response:
+        return await client.post(path, json={"user_id": key, **body}, headers={"Idempotency-Key": key})
+
+    return begin
+
+
 ANNA = {"userId": "anna"}
 CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     # its rows, and an object in the store
@@ -273,6 +284,12 @@ CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     "insight": (posting("/insights", **ANNA), {"insights", "jobs", "job_events", "outbox"}),
     "webhook": (posting("/webhooks", url="https://shop.example/", events=["job.completed"]), {"webhooks"}),
     "look": (posting("/looks/save", **ANNA, name="Soft evening", presets=[], products=[]), {"looks"}),
+    "account": (as_somebody_new("/user", name="Anna"), {"poster_accounts"}),
+    "poster": (
+        as_somebody_new("/movie-poster-api-design", prompt="A door beneath the sea."),
+        {"poster_accounts", "user_poster_history", "jobs", "job_events", "outbox"},
+    ),
+    "payment": (as_somebody_new("/pay", pack="starter"), {"poster_accounts", "poster_payments"}),
 }
 TABLES = sorted({table for _, tables in CREATIONS.values() for table in tables})
 

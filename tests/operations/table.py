@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.operations import cycle, glam, looks, platform, skin, webhooks
+from tests.operations import cycle, glam, looks, platform, posters, skin, webhooks
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -10,6 +10,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **looks.OPERATIONS,
     **cycle.OPERATIONS,
     **skin.OPERATIONS,
+    **posters.OPERATIONS,
     **platform.OPERATIONS,
     **webhooks.OPERATIONS,
 }

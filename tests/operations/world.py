@@ -8,12 +8,14 @@ from typing import Any, Literal
 import httpx
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from mien_api import keys
 from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings, IssuerSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.poster_settings import PosterSettings
 from mien_api.scopes import APPLICATIONS
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
@@ -134,6 +136,8 @@ def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI
         credentials=CredentialSettings(issuers=(issuer,)),
         limiting=limiting,
         webhook_rules=webhook_rules(),
+        # without a provider nothing is sold
+        poster_settings=PosterSettings(payment_secret=SecretStr("whsec_of-the-walk-over-all")),
     )
 
 

@@ -3,7 +3,7 @@
 Each is one dependency that asks for none itself: FastAPI solves every one anew for each place where it is asked for.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
@@ -17,6 +17,7 @@ from mien_api.skin_handlers import SkinHandlers
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
 
+SIGNATURE_HEADER: Final = "Stripe-Signature"
 # All of them are coroutines, also those that await nothing: FastAPI sends plain functions through its thread pool.
 
 
@@ -91,13 +92,17 @@ async def _anonymous(request: Request) -> Caller | None:
     return known
 
 
-class _AnyCaller(SecurityBase):
-    """The caller; declares to OpenAPI by what it is known."""
+class _Declared(SecurityBase):
+    """Declares to OpenAPI by what a caller is known."""
 
     def __init__(self) -> None:
         description = "A token of an OIDC issuer or an API key, as `Bearer …` or raw."
         self.model = APIKey(**{"in": APIKeyIn.header}, name="Authorization", description=description)
         self.scheme_name = "APIKeyHeader"
+
+
+class _AnyCaller(_Declared):
+    """The caller."""
 
     async def __call__(self, request: Request) -> Caller:
         caller = await caller_of(request)
@@ -129,6 +134,24 @@ class OfApplication(_OfScope):
         self.application = application
 
 
+class _OfApplicationOrSigned(_Declared):
+    """The caller of a route that takes a provider's signature instead of a credential; None is the provider.
+
+    Whether the signature is good is the route's to say: it is over the body.
+    """
+
+    def __init__(self, application: Application) -> None:
+        super().__init__()
+        self._application = application
+
+    async def __call__(self, request: Request) -> Caller | None:
+        if SIGNATURE_HEADER in request.headers:
+            return None
+        caller = await caller_of(request)
+        require_scope(caller, self._application)
+        return caller
+
+
 class _OfJobs(_AnyCaller):
     def check(self, caller: Caller) -> None:
         if not caller.scopes & (APPLICATIONS | {ALL_SCOPES}):
@@ -142,6 +165,7 @@ GlamCaller = Annotated[Caller, Depends(OfApplication("glam"))]
 SkinCaller = Annotated[Caller, Depends(OfApplication("skin"))]
 CycleCaller = Annotated[Caller, Depends(OfApplication("cycle"))]
 PosterCaller = Annotated[Caller, Depends(OfApplication("poster"))]
+PosterCallerOrSignature = Annotated[Caller | None, Depends(_OfApplicationOrSigned("poster"))]
 TryOnCaller = Annotated[Caller, Depends(OfApplication("tryon"))]
 UsageCaller = Annotated[Caller, Depends(_OfScope("usage"))]
 WebhookCaller = Annotated[Caller, Depends(_OfScope("webhooks"))]

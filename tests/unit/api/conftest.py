@@ -14,6 +14,7 @@ from mien_api.app import create_app
 from mien_api.credential_settings import CredentialSettings
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, RateLimits
+from mien_api.poster_settings import PosterSettings
 from mien_api.stream_places import StreamLimits
 from mien_api.webhook_handlers import WebhookRules
 from mien_core.adapters.memory.database import MemoryDatabase
@@ -40,6 +41,7 @@ class Platform:
     trusted_proxies: int = 0
     streams: StreamLimits = field(default_factory=StreamLimits)
     webhook_rules: WebhookRules | None = None
+    posters: PosterSettings = field(default_factory=PosterSettings)
 
     def app(self) -> FastAPI:
         @asynccontextmanager
@@ -61,6 +63,7 @@ class Platform:
             credentials=self.credentials,
             streams=self.streams,
             webhook_rules=self.webhook_rules,
+            poster_settings=self.posters,
         )
 
     @asynccontextmanager
