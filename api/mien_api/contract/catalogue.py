@@ -24,6 +24,7 @@ class Entry:
 
 
 _BAD = HTTPStatus.BAD_REQUEST
+_PAYMENT = HTTPStatus.PAYMENT_REQUIRED
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 _FORBIDDEN = HTTPStatus.FORBIDDEN
 _MISSING = HTTPStatus.NOT_FOUND
@@ -40,6 +41,8 @@ _ANOTHER_PHOTO: Final = "Follow the detail and take another photo."
 GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
     {
         "The request": {
+            "invalid_range": Entry(_REJECTED, "The days from and to make no span.", "Send from before to."),
+            "user_id_missing": Entry(_REJECTED, "It isn't said for whom.", "Send user_id; a token may leave it out."),
             "malformed_json": Entry(_BAD, "The body is not JSON that can be read.", "Send a JSON object in UTF-8."),
             "malformed_form": Entry(
                 _BAD, "The body is not the form that its header announces.", "Let a library write multipart/form-data."
@@ -126,6 +129,14 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "issuer_unavailable": Entry(_AWAY, "The keys of the token's issuer can't be read at the moment.", _AGAIN),
         },
         "Things": {
+            "insight_not_found": Entry(_MISSING, "There is no such insight, or it was erased.", _CHECK_ID),
+            "insight_cancelled": Entry(_CONFLICT, "It was cancelled before it was written.", "Ask for another."),
+            "poster_not_found": Entry(_MISSING, "There is no such poster, or it was erased.", _CHECK_ID),
+            "poster_cancelled": Entry(_CONFLICT, "The poster was cancelled before it was made.", "Ask for another."),
+            "email_taken": Entry(_CONFLICT, "Another user of the tenant has this email.", "Send another one, or none."),
+            "upload_without_user": Entry(_CONFLICT, "The upload belongs to no user.", "Announce it with userId."),
+            "purpose_not_cycle": Entry(_CONFLICT, "The upload has another purpose.", "Announce another."),
+            "purpose_not_poster": Entry(_CONFLICT, "The upload has another purpose.", "Announce another."),
             "upload_not_found": Entry(_MISSING, "There is no such upload, or it is another's.", _CHECK_ID),
             "analysis_not_found": Entry(
                 _MISSING, "There is no such analysis, or it is another's.", f"{_CHECK_ID} POST /analyze makes one."
@@ -208,6 +219,34 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "colour_cast": Entry(_REJECTED, "The light is coloured.", _ANOTHER_PHOTO),
             "noise": Entry(_REJECTED, "The camera's noise hides the skin.", _ANOTHER_PHOTO),
             "smoothed": Entry(_REJECTED, "A beauty filter hides the skin.", _ANOTHER_PHOTO),
+        },
+        "Credits and payments": {
+            "insufficient_credits": Entry(_PAYMENT, "The user has too few credits.", "Buy some with POST /pay."),
+            "unknown_pack": Entry(_REJECTED, "There is no such pack.", "The detail names the packs."),
+            "payment_not_found": Entry(_MISSING, "There is no such payment.", "Send events of this platform's alone."),
+            "payment_mismatch": Entry(
+                _CONFLICT,
+                "The event's amount or currency is not the order's.",
+                "See the audit log.",
+            ),
+            "payments_unavailable": Entry(
+                _AWAY, "No payment provider is set up here.", "Ask whoever runs the platform."
+            ),
+            "signature_invalid": Entry(
+                _BAD, "The event is not signed with this endpoint's secret.", "Check the secret."
+            ),
+            "signature_too_old": Entry(_BAD, "The event was signed too long ago, or ahead.", "Check the clocks."),
+        },
+        "Webhooks": {
+            "webhook_not_found": Entry(_MISSING, "There is no such webhook.", _CHECK_ID),
+            "webhook_url_invalid": Entry(_REJECTED, "The URL can't be used.", "Send another https URL."),
+            "webhook_address_refused": Entry(
+                _REJECTED, "The host's address is private or not to be reached from here.", "Name a public host."
+            ),
+            "webhook_disabled": Entry(_CONFLICT, "The webhook is disabled.", "Register it anew."),
+            "too_many_webhooks": Entry(_CONFLICT, "The tenant has as many webhooks as it may.", "Delete one."),
+            "host_unresolved": Entry(_AWAY, "The host's name has no address now.", _AGAIN),
+            "webhooks_unavailable": Entry(_AWAY, "Webhooks are not set up here.", "Ask whoever runs the platform."),
         },
         "The platform": {
             "internal_error": Entry(

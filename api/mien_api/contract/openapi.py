@@ -56,6 +56,12 @@ _PARAMETERS: Final[Mapping[str, str]] = {
     "from": "the first day",
     "to": "the last day",
     "tag": "only what has this tag",
+    "prompt": "what the poster is to show",
+    "title": "the film's title; without one, the prompt's first words",
+    "genre": "the film's genre, which chooses the colours",
+    "style": "how it is drawn",
+    "aspect": "width to height",
+    "upload_id": "a photo of purpose poster to be put on it",
 }
 
 _HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {

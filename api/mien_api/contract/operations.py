@@ -49,6 +49,25 @@ _SKIN: Final = (
     "smoothed",
 )
 
+_POSTER: Final = (
+    "upload_not_found",
+    "upload_not_received",
+    "purpose_not_poster",
+    "insufficient_credits",
+    "poster_not_found",
+    "poster_cancelled",
+    "overloaded",
+    "object_store_unavailable",
+    *_WORK,
+)
+_WEBHOOK_URL: Final = (
+    "webhook_url_invalid",
+    "webhook_address_refused",
+    "too_many_webhooks",
+    "host_unresolved",
+    "webhooks_unavailable",
+)
+
 # By operationId, which is the name of the route's function.
 OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "announce_upload": (
@@ -100,6 +119,48 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "add_scan": (),
     "remove_scan": ("scan_not_found",),
     "list_scans": (),
+    "analyze_scan": (
+        "consent_required",
+        "upload_not_found",
+        "upload_not_received",
+        "upload_without_user",
+        "purpose_not_cycle",
+        "analysis_cancelled",
+        "scan_not_found",
+        "overloaded",
+        "object_store_unavailable",
+        *_PHOTO,
+        *_SKIN,
+        *_WORK,
+    ),
+    "get_scan": ("scan_not_found",),
+    "ask_for_insight": (
+        "invalid_range",
+        "insight_not_found",
+        "insight_cancelled",
+        "overloaded",
+        "deadline_exceeded",
+        "bedrock_unavailable",
+    ),
+    "list_insights": (),
+    "create_user": ("user_id_missing", "email_taken"),
+    "get_user": ("user_not_found",),
+    "make_poster": _POSTER,
+    "get_poster": _POSTER,
+    "list_posters": ("object_store_unavailable",),
+    "pay": (
+        "unknown_pack",
+        "payment_not_found",
+        "payment_mismatch",
+        "payments_unavailable",
+        "signature_invalid",
+        "signature_too_old",
+    ),
+    "register_webhook": _WEBHOOK_URL,
+    "list_webhooks": ("webhooks_unavailable",),
+    "delete_webhook": ("webhook_not_found", "webhooks_unavailable"),
+    "rotate_secret": ("webhook_not_found", "webhooks_unavailable"),
+    "send_test": ("webhook_not_found", "webhook_disabled", "webhooks_unavailable"),
     "get_job": ("job_not_found",),
     "cancel_job": ("job_not_found", "job_already_ended"),
     "stream_job": ("job_not_found", "too_many_streams", "streams_full"),

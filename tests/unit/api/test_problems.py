@@ -33,6 +33,8 @@ INSIDE: Final = frozenset(
         "empty_mask",
         "handler_unknown",
         "invalid_digest",
+        "mismatched_poster_key",
+        "webhook_key_missing",
         "invalid_serve_options",
         "invalid_weight",
         "job_erased",
