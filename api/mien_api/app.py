@@ -34,6 +34,7 @@ from mien_api.routers import (
     scans,
     skin,
     usage,
+    users,
     webhooks,
 )
 from mien_api.shedding import Shedding, Work
@@ -80,6 +81,7 @@ ROUTERS = (
     posters.router,
     payments.router,
     jobs.router,
+    users.router,
     usage.router,
     webhooks.router,
     health.router,

@@ -9,8 +9,8 @@ from mien_api.credential_settings import CredentialSettings
 from mien_api.credentials import PREFIX
 from mien_api.known_keys import KnownKeys
 from mien_api.tokens import Tokens, looks_like_token
-from mien_core.errors import Rejected
-from mien_core.model.platform import Caller
+from mien_core.errors import Conflict, Rejected
+from mien_core.model.platform import Caller, JobKind
 from mien_core.ports import Database
 
 # About 2 MB at most. Who falls out of it costs one statement at their next request.
@@ -79,7 +79,8 @@ class Authentication:
             return None
         async with self._database.reading() as reading:
             job = await reading.jobs.get(job_id)
-        if job is None or job.user_id is not None:
+        # an erasure names nobody, and yet somebody with a credential asked for it
+        if job is None or job.user_id is not None or job.kind is JobKind.ERASE_USER:
             return None
         scopes = frozenset(application for application, tenant in self._anonymous.items() if tenant == job.tenant)
         return Caller(job.tenant, None, scopes) if scopes else None
@@ -89,8 +90,12 @@ class Authentication:
             return caller
         user = (caller.tenant, caller.user_id)
         if user not in self._seen:
-            async with self._database.transaction() as transaction:
-                await transaction.users.note(*user)
+            try:
+                async with self._database.transaction() as transaction:
+                    await transaction.users.note(*user)
+            except Conflict:
+                # being erased: such a user may look on, and is noted when they come back
+                return caller
             while len(self._seen) >= USERS_REMEMBERED:
                 self._seen.pop(next(iter(self._seen)))
             self._seen[user] = None

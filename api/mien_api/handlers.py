@@ -1,7 +1,8 @@
 """What the endpoints do: load, decide, save. No HTTP in here."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mien_api.ids import new_id
 from mien_api.waiting import wait_for_end
@@ -12,16 +13,20 @@ from mien_core.model.platform import (
     Analysis,
     AnnouncedPurpose,
     Caller,
+    Consent,
     Job,
     JobHistory,
     JobKind,
     JobStatus,
     NewUpload,
+    Owned,
+    Purpose,
     Upload,
     require_owned,
     user_of,
 )
 from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut, Transaction
+from mien_core.rules.jobs import check_cancellable
 from mien_core.rules.uploads import check_announcement, consent_of
 from mien_core.telemetry import current_traceparent
 
@@ -36,13 +41,25 @@ class Result:
 
 @dataclass(frozen=True)
 class Handlers:
-    """The endpoints' handlers over the ports that they need; the two times are seconds."""
+    """The endpoints' handlers over the ports that they need; the two times are seconds.
+
+    consent_required says whether consent must be said with each photo, and consent_exceptions where it is otherwise.
+    """
 
     database: Database
     object_store: ObjectStore
     consent_required: bool
     upload_expires: int
     download_expires: int
+    consent_exceptions: Mapping[Purpose, bool] = field(default_factory=dict)
+
+    def consent(self, purpose: Purpose, *, given: bool | None) -> Consent:
+        """What is recorded of the consent to a photo's analysis, as its application asks for it.
+
+        Raises:
+            Rejected: consent_required.
+        """
+        return consent_of(given=given, required=self.consent_exceptions.get(purpose, self.consent_required))
 
     async def announce_upload(
         self,
@@ -68,7 +85,7 @@ class Handlers:
             purpose=purpose,
             content_type=content_type,
             content_length=content_length,
-            consent=consent_of(given=consent, required=self.consent_required),
+            consent=self.consent(purpose, given=consent),
             expires_in_seconds=self.upload_expires,
         )
         async with self.database.transaction() as transaction:
@@ -123,22 +140,22 @@ class Handlers:
             Missing: job_not_found.
         """
         async with self.database.reading() as transaction:
-            return await _history(transaction, caller, job_id)
+            return await history_of(transaction, caller, job_id)
 
     async def cancel(self, caller: Caller, job_id: str) -> JobHistory:
         """End a job as cancelled; what is being made for it is thrown away. A second time changes nothing.
 
         Raises:
             Missing: job_not_found.
-            Conflict: job_already_ended, if it was completed or has failed.
+            Conflict: job_already_ended, if it was completed or has failed; erasure_not_cancellable.
         """
         async with self.database.transaction() as transaction:
             # whose it is comes before the lock: nobody may hold up a stranger's job
-            require_owned(await transaction.jobs.get(job_id), caller, "job")
-            job = require_owned(await transaction.jobs.lock(job_id), caller, "job")
-            if job.status is not JobStatus.CANCELLED:
+            check_cancellable((await history_of(transaction, caller, job_id)).job)
+            job = await transaction.jobs.lock(job_id)
+            if job is not None and job.status is not JobStatus.CANCELLED:
                 await transaction.jobs.change(job_id, JobStatus.CANCELLED)
-            return await _history(transaction, caller, job_id)
+            return await history_of(transaction, caller, job_id)
 
     async def analysis(self, job: Job) -> Analysis | None:
         """What a job that the caller was shown has come to; None if it came to nothing, or was erased meanwhile."""
@@ -169,7 +186,17 @@ class Handlers:
             return await start_analysis(transaction, upload, current_traceparent())
 
 
-async def _history(transaction: Transaction, caller: Caller, job_id: str) -> JobHistory:
+async def history_of(transaction: Transaction, caller: Caller, job_id: str) -> JobHistory:
+    """A job that the caller may see, and its steps.
+
+    Raises:
+        Missing: job_not_found.
+    """
     found = await transaction.jobs.histories([job_id])
-    require_owned(found[0].job if found else None, caller, "job")
+    owned: Owned | None = found[0].job if found else None
+    if found and found[0].job.kind is JobKind.ERASE_USER:
+        # its row doesn't say whose it is, for it stays when they are gone
+        erasure = await transaction.erasures.get(job_id)
+        owned = erasure.as_seen_by(caller) if erasure else None
+    require_owned(owned, caller, "job")
     return found[0]

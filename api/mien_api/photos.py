@@ -6,7 +6,6 @@ from mien_api.ids import new_id
 from mien_core.model.keys import photo_key
 from mien_core.model.platform import Caller, NewUpload, Purpose, Upload
 from mien_core.photo import KEPT_CONTENT_TYPE
-from mien_core.rules.uploads import consent_of
 
 
 async def take_in(
@@ -36,7 +35,7 @@ async def take_in(
     Raises:
         Rejected: consent_required, and all codes of mien_core.photo.open_photo.
     """
-    recorded = consent_of(given=consent, required=platform.consent_required)
+    recorded = platform.consent(purpose, given=consent)
     photo = await door.open(image)
     announced = NewUpload(
         id=new_id(),

@@ -19,14 +19,19 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.quotas import PostgresQuotas
 from mien_core.adapters.redis_quotas import RedisQuotas
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.model.platform import Purpose
 from mien_core.quotas import Quotas
 from mien_core.rules.load import Limits
 from mien_core.settings import PostgresSettings, RedisSettings, S3Settings, ServiceSettings, WebhookSettings
+
+ConsentMode = Literal["attested", "required"]
 
 
 class HttpSettings(BaseModel):
     """Where the server listens, who may call it how often, and whether each upload must carry its consent.
 
+    consent holds for all applications but those that consent_of names, as in {"tryon": "required"}: attested is said by
+    the frontend for its users, required must come with each photo.
     trusted_proxies is how many proxies of one's own every request comes through: so many addresses at the right of
     X-Forwarded-For are believed. limits is in requests a minute; mien_api.limits tells what each number means.
     streams is how many event streams may be open.
@@ -35,7 +40,8 @@ class HttpSettings(BaseModel):
     host: str = "0.0.0.0"  # noqa: S104 - a pod is reached from outside of it
     port: int = Field(default=8000, ge=0, le=65535)
     cors_origins: list[str] = ["http://localhost:3000"]
-    consent: Literal["attested", "required"] = "attested"
+    consent: ConsentMode = "attested"
+    consent_of: dict[Purpose, ConsentMode] = {}
     trusted_proxies: int = Field(default=0, ge=0)
     limits: RateLimits = RateLimits()
     streams: StreamLimits = StreamLimits()
@@ -74,6 +80,7 @@ def build(settings: ApiSettings) -> FastAPI:
                 database=database,
                 object_store=S3ObjectStore(settings.s3),
                 consent_required=settings.api.consent == "required",
+                consent_exceptions={name: mode == "required" for name, mode in settings.api.consent_of.items()},
                 upload_expires=settings.s3.upload_expires_seconds,
                 download_expires=settings.s3.download_expires_seconds,
             )

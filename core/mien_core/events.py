@@ -87,6 +87,15 @@ class PosterRequested(Fact):
     job_id: uuid.UUID
 
 
+class ErasureRequested(Fact):
+    """All that is held about a user is to be erased; whose it is stands in the database alone."""
+
+    type: ClassVar[str] = "dev.mien.erasure-requested.v1"
+    topic: ClassVar[str] = "mien.erasure-requested.v1"
+
+    job_id: uuid.UUID
+
+
 class PosterRendered(Fact):
     """A poster was made and lies in the object store; engine tells what made it."""
 
@@ -97,7 +106,25 @@ class PosterRendered(Fact):
     engine: str
 
 
-AnyFact = UploadReceived | FaceAnalysed | JobFailed | InsightRequested | PosterRequested | PosterRendered
+class MediaErased(Fact):
+    """A user's photos and pictures were erased, and nothing that was handed out can bring one any more."""
+
+    type: ClassVar[str] = "dev.mien.media-erased.v1"
+    topic: ClassVar[str] = "mien.media-erased.v1"
+
+    job_id: uuid.UUID
+
+
+AnyFact = (
+    UploadReceived
+    | FaceAnalysed
+    | JobFailed
+    | InsightRequested
+    | PosterRequested
+    | PosterRendered
+    | ErasureRequested
+    | MediaErased
+)
 
 FACTS: tuple[type[AnyFact], ...] = (
     UploadReceived,
@@ -106,6 +133,8 @@ FACTS: tuple[type[AnyFact], ...] = (
     InsightRequested,
     PosterRequested,
     PosterRendered,
+    ErasureRequested,
+    MediaErased,
 )
 TOPICS: tuple[str, ...] = tuple(fact.topic for fact in FACTS)
 
@@ -172,6 +201,16 @@ def poster_rendered(cause: Event, engine: str, traceparent: str | None = None) -
     """Say that the poster of cause (a PosterRequested) was made."""
     data = PosterRendered(job_id=cause.data.job_id, engine=engine)
     return _event(data, str(cause.id), traceparent or cause.traceparent)
+
+
+def erasure_requested(job_id: str, traceparent: str | None = None) -> Event:
+    """Say that a user is to be erased. Its cause is the job."""
+    return _event(ErasureRequested(job_id=uuid.UUID(job_id)), job_id, traceparent)
+
+
+def media_erased(cause: Event, traceparent: str | None = None) -> Event:
+    """Say that the media of whom cause (an ErasureRequested) is about were erased."""
+    return _event(MediaErased(job_id=cause.data.job_id), str(cause.id), traceparent or cause.traceparent)
 
 
 def _event(data: AnyFact, cause: str, traceparent: str | None) -> Event:

@@ -31,6 +31,7 @@ from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
+from mien_core.ports_privacy import Erasures, PersonalData
 from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
 
@@ -83,6 +84,16 @@ class ObjectStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Delete an object; deleting what isn't there is no error."""
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """The keys that begin with the prefix, in order; for prefixes that few do."""
+
+    async def erase(self, prefix: str) -> int:
+        """Delete whatever has a key that begins with the prefix, with all its versions, until nothing is found.
+
+        Returns:
+            How many objects and versions there were.
+        """
 
     async def check(self) -> None:
         """Prove that the bucket can be reached."""
@@ -153,7 +164,10 @@ class Jobs(Protocol):
     """
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
-        """Create the job; if there is one of this kind for its upload, or with its id, give that back and False."""
+        """Create the job; if there is one of this kind for its upload, or with its id, give that back and False.
+
+        A job without an upload has its user appear on first sight.
+        """
 
     async def get(self, job_id: str) -> Job | None:
         """Read one."""
@@ -384,6 +398,14 @@ class Transaction(Protocol):
     @property
     def payments(self) -> Payments:
         """What users ordered."""
+
+    @property
+    def personal_data(self) -> PersonalData:
+        """All that is held about a user."""
+
+    @property
+    def erasures(self) -> Erasures:
+        """The users' erasures."""
 
     @property
     def outbox(self) -> Outbox:

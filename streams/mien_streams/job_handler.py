@@ -14,7 +14,7 @@ from typing import Generic, TypeGuard
 from opentelemetry.trace import SpanKind
 
 from mien_core import telemetry
-from mien_core.errors import Missing, Rejected, Unavailable
+from mien_core.errors import Conflict, Missing, Rejected, Unavailable
 from mien_core.events import Event, from_record, job_failed, to_record
 from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobError, JobStatus
@@ -159,6 +159,14 @@ class JobHandler(Handler, Generic[Result]):
 
     async def _complete(self, begun: _Begun, result: Result) -> None:
         try:
+            await self._save_patiently(begun, result)
+        except Conflict as error:
+            if error.code != "erasure_in_progress":
+                raise
+            await self._cancel(begun.order)
+
+    async def _save_patiently(self, begun: _Begun, result: Result) -> None:
+        try:
             await self._save(begun, result)
         except Unavailable as error:
             # often another's fault, or a row that is kept (decision 22): neither result nor attempt is lost by it
@@ -178,6 +186,14 @@ class JobHandler(Handler, Generic[Result]):
             await transaction.jobs.change(job.id, JobStatus.COMPLETED, timings=begun.timings)
             reached(Point.JOB_WRITTEN)
         reached(Point.JOB_ENDED)
+
+    async def _cancel(self, order: _Order) -> None:
+        """End a job whose user is being erased: nothing about them may be written any more."""
+        logger.info("The job's user is being erased, so its result is thrown away")
+        async with self._database.transaction() as transaction:
+            job = await self._claim(transaction, order)
+            if job is not None:
+                await transaction.jobs.change(job.id, JobStatus.CANCELLED)
 
     async def _fail(self, order: _Order, error: JobError, timings: dict[str, float]) -> None:
         logger.info("The job fails: %s", error.code, extra={"code": error.code})

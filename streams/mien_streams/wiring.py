@@ -30,8 +30,10 @@ from mien_streams.edge import Edge
 from mien_streams.gate import Gate
 from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
+from mien_streams.handlers.erase_user import WORK_SECONDS, EraseUser
 from mien_streams.handlers.render_poster import RenderPoster
 from mien_streams.handlers.s3_notifications import S3Notifications
+from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.handlers.write_insight import WriteInsight
 from mien_streams.insight_writer import InsightWriter, SummaryWriter
 from mien_streams.job_handler import JobHandler
@@ -74,11 +76,16 @@ class StreamsSettings(TopicsSettings):
     streams: StreamsOptions = StreamsOptions()
 
 
-class AnalyseFaceSettings(StreamsSettings):
+class StoreSettings(StreamsSettings):
+    """What the roles need besides that deal with objects."""
+
+    s3: S3Settings = S3Settings()
+
+
+class AnalyseFaceSettings(StoreSettings):
     """What the roles that ask serving need besides."""
 
     serving: ServingSettings
-    s3: S3Settings = S3Settings()
 
 
 class WriteInsightSettings(StreamsSettings):
@@ -121,7 +128,7 @@ class Parts:
 
     def object_store(self) -> ObjectStore:
         """The bucket."""
-        store = S3ObjectStore(self._with_serving().s3)
+        store = S3ObjectStore(self.store_settings)
         self._stack.push_async_callback(store.close)
         return store
 
@@ -134,6 +141,17 @@ class Parts:
         model = BedrockModel(self.settings.insights, at_once=self.settings.streams.concurrency)
         self._stack.push_async_callback(model.close)
         return ModelWriter(model)
+
+    async def own_database(self) -> Database:
+        """The database, for an agent whose units of work are too large to be shared."""
+        return await self._stack.enter_async_context(PostgresDatabase(self.settings.postgres))
+
+    @property
+    def store_settings(self) -> S3Settings:
+        """How the bucket is reached, and for how long what is handed out lets somebody in."""
+        if not isinstance(self.settings, StoreSettings):
+            raise TypeError("A role with objects needs StoreSettings; settings_class tells.")
+        return self.settings.s3
 
     def _with_serving(self) -> AnalyseFaceSettings:
         if not isinstance(self.settings, AnalyseFaceSettings):
@@ -150,6 +168,16 @@ async def _render_poster(parts: Parts) -> Handler:
     return JobHandler(parts.database, RenderPoster(parts.database, await parts.poster_engine()))
 
 
+async def _erase_user(parts: Parts) -> Handler:
+    database = await parts.own_database()
+    late_seconds = max(parts.store_settings.upload_expires_seconds, WORK_SECONDS)
+    return JobHandler(database, EraseUser(database, parts.object_store(), late_seconds))
+
+
+async def _sweep_erased(parts: Parts) -> Handler:
+    return SweepErased(parts.database, parts.object_store())
+
+
 async def _s3_notifications(parts: Parts) -> Handler:
     return S3Notifications(parts.database)
 
@@ -162,13 +190,17 @@ async def _write_insight(parts: Parts) -> Handler:
 AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     AnalyseFace.name: _analyse_face,
     RenderPoster.name: _render_poster,
+    EraseUser.name: _erase_user,
+    SweepErased.name: _sweep_erased,
     S3Notifications.name: _s3_notifications,
     WriteInsight.name: _write_insight,
 }
-# What a role needs to know besides what all do.
+# What a role needs to know besides what all do; what inherits from another comes before it.
 SETTINGS: Mapping[str, type[StreamsSettings]] = {
     AnalyseFace.name: AnalyseFaceSettings,
     RenderPoster.name: AnalyseFaceSettings,
+    EraseUser.name: StoreSettings,
+    SweepErased.name: StoreSettings,
     WriteInsight.name: WriteInsightSettings,
     WebhookRole.name: WebhookRoleSettings,
 }

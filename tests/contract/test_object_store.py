@@ -111,6 +111,21 @@ async def test_deleted_is_gone(bench: Bench, key: str) -> None:
     assert await bench.store.head(key) is None
 
 
+async def test_what_lies_under_a_prefix_is_listed_and_erased(bench: Bench, key: str) -> None:
+    """All keys that begin with it, in order, and no other's; a second time there is nothing, and that is no error."""
+    folder = key.removesuffix("original")
+    keys = [f"{folder}masks/a.png", f"{folder}original", f"{folder}photo"]
+    neighbour = f"{folder.removesuffix('/')}-2/photo"
+    for one in [*keys, neighbour]:
+        await bench.store.put(one, b"x", "image/png")
+    assert list(await bench.store.list(folder)) == keys
+    assert list(await bench.store.list(folder.removesuffix("/"))) == [neighbour, *keys]
+    assert await bench.store.erase(folder) == 3
+    assert list(await bench.store.list(folder)) == []
+    assert await bench.store.erase(folder) == 0
+    assert await bench.store.get(neighbour) == b"x"
+
+
 async def test_a_copy_stands_on_its_own(bench: Bench, key: str) -> None:
     """A copy has the bytes and the type of its source, replaces what was there, and stays when the source goes."""
     copied = key.replace("/original", "/copies/a copy+1.png")
@@ -207,6 +222,8 @@ async def test_an_unreachable_store_is_unavailable(bench: Bench, key: str, metho
         "head": lambda: bench.away.head(key),
         "copy": lambda: bench.away.copy(key, f"{key}-copy"),
         "delete": lambda: bench.away.delete(key),
+        "list": lambda: bench.away.list(key),
+        "erase": lambda: bench.away.erase(key),
         "check": bench.away.check,
     }
     with pytest.raises(Unavailable, match="object_store_unavailable"):

@@ -18,9 +18,15 @@ async def _analyse_face(transaction: Transaction, job: Job) -> None:
         await transaction.analyses.save(new_analysis(upload, job.id))
 
 
+async def _erase_user(transaction: Transaction, job: Job) -> None:
+    # nothing of theirs goes, since other requests are about it
+    await transaction.erasures.end(job.id)
+
+
 # How each kind of job comes to its result; the job's own end is the same for all.
 RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] = {
     JobKind.ANALYSE_FACE: _analyse_face,
+    JobKind.ERASE_USER: _erase_user,
 }
 
 

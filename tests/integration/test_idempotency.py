@@ -283,6 +283,11 @@ CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     "scan of a photo": (scan_photo, {"uploads", "photo_days", "jobs", "job_events", "outbox"}),
     "insight": (posting("/insights", **ANNA), {"insights", "jobs", "job_events", "outbox"}),
     "webhook": (posting("/webhooks", url="https://shop.example/", events=["job.completed"]), {"webhooks"}),
+    # each key is somebody else, since one who is being erased already isn't erased once more
+    "erasure": (
+        lambda client, key: client.delete(f"/users/{key}", headers={"Idempotency-Key": key}),
+        {"erasures", "jobs", "job_events", "outbox", "audit_log"},
+    ),
     "look": (posting("/looks/save", **ANNA, name="Soft evening", presets=[], products=[]), {"looks"}),
     "account": (as_somebody_new("/user", name="Anna"), {"poster_accounts"}),
     "poster": (

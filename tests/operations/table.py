@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.operations import cycle, glam, looks, platform, posters, skin, webhooks
+from tests.operations import cycle, glam, looks, platform, posters, skin, users, webhooks
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -13,4 +13,5 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **posters.OPERATIONS,
     **platform.OPERATIONS,
     **webhooks.OPERATIONS,
+    **users.OPERATIONS,
 }

@@ -33,7 +33,8 @@ TENANT, OWNER = "acme", "anna"
 class Call:
     """A valid request, as httpx takes it.
 
-    marks are words of the owner's that nobody else's answer may have in it.
+    marks are words of the owner's that nobody else's answer may have in it. afterwards is what is done once it was
+    answered 2xx, so that the next calls find the world as it was.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Call:
     files: Mapping[str, tuple[str, bytes, str]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
+    afterwards: "Callable[[World, httpx.Response], Awaitable[None]] | None" = None
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,12 @@ class World:
     async def send(self, method: str, call: Call, authorization: str | None) -> httpx.Response:
         """Call as somebody."""
         headers = {**call.headers, **({"Authorization": authorization} if authorization is not None else {})}
-        return await self.client.request(
+        answer = await self.client.request(
             method, call.path, params=call.params, json=call.json, data=call.data, files=call.files, headers=headers
         )
+        if answer.is_success and call.afterwards is not None:
+            await call.afterwards(self, answer)
+        return answer
 
     async def upload(self) -> str:
         """A photo of the owner's that has arrived; its id."""

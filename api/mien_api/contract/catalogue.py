@@ -114,7 +114,7 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "consent_required": Entry(
                 _FORBIDDEN,
                 "Face analysis needs the consent of the person in the photo.",
-                "Ask them, and say so in consent.",
+                "Ask them, and say so by the field consent or the header Consent: given.",
             ),
             "rate_limited": Entry(
                 _LIMITED,
@@ -148,6 +148,19 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
                 _MISSING, "There is no such line in the skin diary, or it is another's.", _CHECK_ID
             ),
             "user_not_found": Entry(_MISSING, "There is no such user, or the caller may not act for them.", _CHECK_ID),
+            "erasure_in_progress": Entry(
+                _CONFLICT,
+                "All that is held about this user is being erased.",
+                "Try again when the erasure's job has ended; the user is somebody new then.",
+            ),
+            "erasure_not_cancellable": Entry(
+                _CONFLICT, "The job is an erasure, which is carried out once it was asked for.", "Wait for its end."
+            ),
+            "erasure_superseded": Entry(
+                _CONFLICT,
+                "This erasure has ended, or another one was asked for after it had failed.",
+                "Look at the newer erasure's job.",
+            ),
             "upload_not_received": Entry(
                 _CONFLICT,
                 "The photo's bytes have not arrived.",
@@ -257,6 +270,10 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "overloaded": Entry(_AWAY, "Too much waits to be done.", _AGAIN),
             "streams_full": Entry(
                 _AWAY, "As many event streams are open as this server holds.", "Come back after Retry-After seconds."
+            ),
+            "erasure_contended": Entry(_AWAY, "Erasures of this user begin and end in this moment.", _AGAIN),
+            "erasure_incomplete": Entry(
+                _AWAY, "Something about the user came back as often as it was erased.", "Ask for the erasure again."
             ),
             "deadline_exceeded": Entry(_AWAY, "The work was not done in time.", "Send the photo again later."),
             "serving_unavailable": Entry(_AWAY, "The models can't be reached.", "Send the photo again later."),

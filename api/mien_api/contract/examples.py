@@ -22,6 +22,7 @@ NAMES: Final[Mapping[str, Any]] = {
     "calls": 120,
     "code": "blur",
     "confidence": 0.98,
+    "consent": "given",
     "content_length": 204_800,
     "cycle_day": 12,
     "cycle_length": 28,

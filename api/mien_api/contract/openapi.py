@@ -24,6 +24,7 @@ TAGS: Final[Mapping[str, str]] = {
     "TryOnAI": "Virtual try-on, without an account. snake_case.",
     "Posters": "Movie posters, paid for with credits. snake_case.",
     "Jobs": "Work that takes time, the same for all applications.",
+    "Users": "What users may ask for: all that is held about them, and its erasure. The same for all applications.",
     "Platform": "What is about the platform and the caller's tenant as a whole.",
 }
 

@@ -10,6 +10,7 @@ from mien_api.contract.catalogue import CATALOGUE
 
 METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
 _SAFE: Final = frozenset({"get"})
+_WRITING: Final = frozenset({"put", "post", "patch"})
 
 # What a photo may be refused for, by the api's own door or by the job.
 _PHOTO: Final = (
@@ -162,8 +163,10 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "rotate_secret": ("webhook_not_found", "webhooks_unavailable"),
     "send_test": ("webhook_not_found", "webhook_disabled", "webhooks_unavailable"),
     "get_job": ("job_not_found",),
-    "cancel_job": ("job_not_found", "job_already_ended"),
+    "cancel_job": ("job_not_found", "job_already_ended", "erasure_not_cancellable"),
     "stream_job": ("job_not_found", "too_many_streams", "streams_full"),
+    "export_user": (),
+    "erase_user": ("erasure_contended",),
     "usage": ("tenant_credential_required", "days_reversed", "too_many_days"),
     "health": (),
 }
@@ -239,7 +242,7 @@ def _common(method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any
         codes.append("etag_mismatch")
     fields = {field for body in types.values() for field in _fields(body.get("schema", {}), schemas)}
     if {"user_id", "userid"} & {name.lower() for name in parameters | fields}:
-        codes.append("user_not_found")
+        codes += ["user_not_found"] if method not in _WRITING else ["user_not_found", "erasure_in_progress"]
     return codes
 
 

@@ -69,6 +69,7 @@ class KnownBody:
             scope["query_string"].decode("latin-1"),
             _FORM.decode() if form else Headers(scope=scope).get("content-type", ""),
             Headers(scope=scope).get("if-match", ""),
+            Headers(scope=scope).get("consent", ""),
         ]
         self._held: deque[bytearray] = deque()
         self._complete = False
@@ -91,7 +92,7 @@ class KnownBody:
         return {"type": "http.request", "body": body, "more_body": not self._given}
 
     async def request_digest(self) -> bytes | None:
-        """Give what is the same for the same request alone: route, query, type, condition and body.
+        """Give what is the same for the same request alone: route, query, type, condition, consent and body.
 
         None if the client left before the body's end. To be asked once.
         """

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
+from mien_api.consent import ConsentHeader, said
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem_of_failed_job
 from mien_api.routers.dependencies import GlamCaller, UsesHandlers
@@ -23,7 +24,9 @@ LONGEST_WAIT_SECONDS = 120.0
 
 
 @router.post("/upload-url")
-async def announce_upload(body: UploadUrlRequest, caller: GlamCaller, handlers: UsesHandlers) -> UploadUrl:
+async def announce_upload(
+    body: UploadUrlRequest, caller: GlamCaller, handlers: UsesHandlers, consent: ConsentHeader = None
+) -> UploadUrl:
     """Announce a photo and get the URL to PUT it to."""
     upload, signed = await handlers.announce_upload(
         caller,
@@ -31,7 +34,7 @@ async def announce_upload(body: UploadUrlRequest, caller: GlamCaller, handlers: 
         content_length=body.content_length,
         purpose=body.purpose,
         user_id=body.user_id,
-        consent=body.consent,
+        consent=said(field=body.consent, header=consent),
     )
     return UploadUrl(
         upload_id=UUID(upload.id),

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mien_api import idempotency
 from mien_api.answers import private_json
+from mien_api.consent import ConsentHeader, said
 from mien_api.days import Day
 from mien_api.forms import OVERHEAD_BYTES, read_form
 from mien_api.preferences import wait_seconds
@@ -85,6 +86,7 @@ async def analyze_scan(
     caller: CycleCaller,
     handlers: UsesScans,
     prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
+    consent: ConsentHeader = None,
 ) -> Response:
     """Write a line into the skin diary that a photo gives: one that comes along, or one that was uploaded."""
     started = time.perf_counter()
@@ -100,8 +102,9 @@ async def analyze_scan(
         # a photo comes as a file, and nothing else does
         texts = {name: text for name, text in read.fields.items() if name != "image"}
         form = _validated(ScanForm, {**texts, **{name: read.files[name] for name in read.files if name == "image"}})
+        agreed = said(field=form.consent, header=consent)
         job, result = await handlers.analyse_photo(
-            caller, form.image, user_id=form.user_id, day=form.date, consent=form.consent, wait_seconds=wait
+            caller, form.image, user_id=form.user_id, day=form.date, consent=agreed, wait_seconds=wait
         )
     note_job(request, job.id)
     answer = await _answer(request, caller, handlers, job, result)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from mien_api import idempotency
+from mien_api.consent import ConsentHeader, said
 from mien_api.forms import OVERHEAD_BYTES, read_form
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
@@ -73,8 +74,10 @@ async def analyze_skin(
     request: Request,
     caller: SkinCaller,
     handlers: UsesSkinHandlers,
+    *,
     user_id: Annotated[UserId | None, Query(description="as the form's field")] = None,
     prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
+    consent: ConsentHeader = None,
 ) -> Response:
     """Analyse the skin of the face in a photo."""
     started = time.perf_counter()
@@ -83,7 +86,11 @@ async def analyze_skin(
     form = await _form(request, user_id)
     try:
         job, analysis = await handlers.analyse(
-            caller, form.image, user_id=form.user_id, consent=form.consent, wait_seconds=wait
+            caller,
+            form.image,
+            user_id=form.user_id,
+            consent=said(field=form.consent, header=consent),
+            wait_seconds=wait,
         )
     except Rejected as error:
         if error.code not in _FIXED:

@@ -1,7 +1,7 @@
 """The object store on S3 or anything that speaks its protocol."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from mien_core.settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
 _CONNECT_SECONDS: Final = 3
@@ -119,6 +120,14 @@ class S3ObjectStore:
         with _obstore_errors():
             await obstore.delete_async(self._store, key)
 
+    async def list(self, prefix: str) -> Sequence[str]:
+        """The keys that begin with the prefix, in order; for prefixes that few do."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._list, prefix)
+
+    async def erase(self, prefix: str) -> int:
+        """Delete whatever has a key that begins with the prefix, with all its versions, until nothing is found."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._erase, prefix)
+
     async def check(self) -> None:
         """Prove that the bucket can be reached."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._check)
@@ -134,6 +143,28 @@ class S3ObjectStore:
             return self._signer.generate_presigned_url(
                 "put_object", Params=parameters, ExpiresIn=expires_seconds, HttpMethod="PUT"
             )
+
+    def _list(self, prefix: str) -> Sequence[str]:
+        with _boto3_errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", ())]
+
+    def _erase(self, prefix: str) -> int:
+        erased = 0
+        with _boto3_errors():
+            # the first page each time: what was found is gone from it then, whatever came meanwhile is on it
+            while found := self._versions(prefix):
+                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found, "Quiet": True})
+                if refused := answer.get("Errors"):
+                    raise unavailable(f"doesn't delete ({refused[0].get('Code')})")
+                erased += len(found)
+        return erased
+
+    def _versions(self, prefix: str) -> "Sequence[ObjectIdentifierTypeDef]":
+        """The first objects under the prefix with all versions and markers of deletion; each counts as one."""
+        page = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix)
+        found = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
 
     def _check(self) -> None:
         try:

@@ -34,3 +34,13 @@ def upload_id_of_original(key: str) -> str | None:
     """The upload whose original this key is, or None if it is another object."""
     match = _ORIGINAL.fullmatch(key)
     return match["upload_id"] if match else None
+
+
+def upload_prefix(upload_id: str) -> str:
+    """What the keys of all objects of an upload begin with, and no other upload's."""
+    return f"uploads/{upload_id}/"
+
+
+def job_prefixes(job_id: str) -> tuple[str, ...]:
+    """What the keys of all objects begin with that a job made, and no other job's."""
+    return (f"tryons/{job_id}", f"posters/{job_id}")

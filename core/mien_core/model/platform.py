@@ -129,6 +129,7 @@ class JobKind(StrEnum):
     ANALYSE_FACE = "analyse-face"
     WRITE_INSIGHT = "write-insight"
     RENDER_POSTER = "render-poster"
+    ERASE_USER = "erase-user"
 
 
 class JobStatus(StrEnum):

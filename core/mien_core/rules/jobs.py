@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mien_core.errors import Conflict
-from mien_core.model.platform import Job, JobHistory, JobStatus
+from mien_core.model.platform import Job, JobHistory, JobKind, JobStatus
 
 
 def check_not_ended(job: Job) -> None:
@@ -14,6 +14,18 @@ def check_not_ended(job: Job) -> None:
     """
     if job.status.ended:
         raise Conflict("job_already_ended", f"The job is {job.status} already; that doesn't change any more.")
+
+
+def check_cancellable(job: Job) -> None:
+    """Refuse to stop what must not be left half done.
+
+    Raises:
+        Conflict: erasure_not_cancellable.
+    """
+    if job.kind is JobKind.ERASE_USER:
+        raise Conflict(
+            "erasure_not_cancellable", "An erasure that was asked for is carried out; it can't be cancelled."
+        )
 
 
 def check_reopening(job: Job) -> None:

@@ -38,6 +38,6 @@ def consent_of(*, given: bool | None, required: bool) -> Consent:
     if given:
         return "given"
     if required or given is False:
-        detail = "A face is analysed only with the person's consent. Ask for it and send consent: true."
+        detail = "A face is analysed only with the person's consent. Ask for it; send consent true or Consent: given."
         raise Rejected("consent_required", detail)
     return "attested"

@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, Field, ValidationError
 
 from mien_core import telemetry
-from mien_core.errors import Rejected, Unavailable
+from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.faults import Point, reached
 from mien_core.intake import start_analysis
 from mien_core.model.keys import upload_id_of_original
@@ -76,13 +76,17 @@ class S3Notifications(Handler):
             return await self._begin(upload_id)
 
     async def _begin(self, upload_id: str) -> bool:
-        """Begin the work of the upload's purpose; False if there is no such upload (yet)."""
-        async with self._database.transaction() as transaction:
-            upload = await transaction.uploads.get(upload_id)
-            if upload is None:
-                return False
-            if upload.purpose == "glam":
-                await start_analysis(transaction, upload, telemetry.current_traceparent())
+        """Begin the work of the upload's purpose; False if there is no such upload (yet), or no more."""
+        try:
+            async with self._database.transaction() as transaction:
+                upload = await transaction.uploads.get(upload_id)
+                if upload is None:
+                    return False
+                if upload.purpose == "glam":
+                    await start_analysis(transaction, upload, telemetry.current_traceparent())
+        except Missing:
+            # erased since it was read
+            return False
         reached(Point.UPLOAD_NOTICED)
         return True
 

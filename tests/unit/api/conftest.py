@@ -20,7 +20,7 @@ from mien_api.webhook_handlers import WebhookRules
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
-from mien_core.model.platform import JobError, JobStatus
+from mien_core.model.platform import JobError, JobStatus, Purpose
 from mien_core.rules.load import Limits
 from tests.makers import new_analysis
 
@@ -34,6 +34,7 @@ class Platform:
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     object_store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     consent_required: bool = False
+    consent_exceptions: dict[Purpose, bool] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     credentials: CredentialSettings = field(default_factory=CredentialSettings)
     # tests that are not about limits may call as often as they like
@@ -52,6 +53,7 @@ class Platform:
                 consent_required=self.consent_required,
                 upload_expires=900,
                 download_expires=900,
+                consent_exceptions=self.consent_exceptions,
             )
 
         limiting = Limiting(self.rate_limits, self.trusted_proxies)

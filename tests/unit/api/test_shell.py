@@ -36,6 +36,8 @@ PATHS = {
     "/skin/user/{user_id}",
     "/jobs/{job_id}",
     "/usage",
+    "/users/{user_id}",
+    "/users/{user_id}/export",
     "/jobs/{job_id}/events",
     "/webhooks",
     "/webhooks/{webhook_id}",

@@ -16,10 +16,12 @@ from mien_core.events import (
     Event,
     Fact,
     JobFailed,
+    erasure_requested,
     face_analysed,
     from_record,
     insight_requested,
     job_failed,
+    media_erased,
     poster_rendered,
     poster_requested,
     to_record,
@@ -32,6 +34,9 @@ RECEIVED = upload_received(str(uuid4()), str(uuid4()), TRACEPARENT)
 REQUESTED = poster_requested(str(uuid4()), TRACEPARENT)
 
 
+ERASURE = erasure_requested(str(uuid4()), TRACEPARENT)
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -41,6 +46,8 @@ REQUESTED = poster_requested(str(uuid4()), TRACEPARENT)
         REQUESTED,
         poster_rendered(REQUESTED, "composer/1"),
         job_failed(REQUESTED, "photo_expired"),
+        ERASURE,
+        media_erased(ERASURE),
     ],
 )
 def test_an_event_survives_its_way_over_a_topic(event: Event) -> None:

@@ -16,6 +16,7 @@ from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.posters import MemoryPayments, MemoryPosterAccounts, MemoryPosters
+from mien_core.adapters.memory.privacy import MemoryErasures, MemoryPersonalData
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
@@ -55,6 +56,8 @@ class MemoryTransaction:
         self.poster_accounts = MemoryPosterAccounts(state)
         self.posters = MemoryPosters(state)
         self.payments = MemoryPayments(state)
+        self.personal_data = MemoryPersonalData(state)
+        self.erasures = MemoryErasures(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.repositories import State, note_user
 from mien_core.model.cycle import (
     Days,
     DiaryPosition,
@@ -28,10 +28,12 @@ class MemoryJournal:
     """Meets ports_cycle.Journal."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._entries = state.journal_entries
 
     async def add(self, entry: NewJournalEntry) -> JournalEntry:
         """See ports_cycle.Journal."""
+        note_user(self._state, entry.tenant, entry.user_id)
         now = _now()
         added = JournalEntry(
             id=entry.id,
@@ -81,10 +83,12 @@ class MemoryPeriods:
     """Meets ports_cycle.Periods."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._periods = state.periods
 
     async def log(self, period: NewPeriod) -> tuple[Period, bool]:
         """See ports_cycle.Periods."""
+        note_user(self._state, period.tenant, period.user_id)
         logged = Period(**asdict(period), created_at=_now())
         key = (period.tenant, period.user_id, period.date)
         before = next((one for one in self._periods.values() if (one.tenant, one.user_id, one.date) == key), None)
@@ -113,10 +117,12 @@ class MemorySkinScans:
     """Meets ports_cycle.SkinScans."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._scans = state.skin_scans
 
     async def add(self, scan: NewSkinScan) -> SkinScan:
         """See ports_cycle.SkinScans."""
+        note_user(self._state, scan.tenant, scan.user_id)
         fields = {**asdict(scan), "metrics": scan.metrics}
         added = SkinScan(**fields, created_at=_now())
         return self._scans.setdefault(scan.id, added)

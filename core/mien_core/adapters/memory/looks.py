@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.repositories import State, note_user
 from mien_core.model.looks import Look, LookPosition, NewLook, position_of
 
 
@@ -10,10 +10,12 @@ class MemoryLooks:
     """Meets ports_looks.Looks."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._looks = state.looks
 
     async def add(self, look: NewLook) -> Look:
         """See ports_looks.Looks."""
+        note_user(self._state, look.tenant, look.user_id)
         added = Look(
             id=look.id,
             tenant=look.tenant,

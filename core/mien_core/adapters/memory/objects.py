@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -98,6 +98,18 @@ class MemoryObjectStore:
         """Delete an object; deleting what isn't there is no error."""
         self._reach()
         self._objects.pop(key, None)
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """The keys that begin with the prefix, in order."""
+        self._reach()
+        return sorted(key for key in self._objects if key.startswith(prefix))
+
+    async def erase(self, prefix: str) -> int:
+        """Delete whatever has a key that begins with the prefix; there are no other versions."""
+        keys = await self.list(prefix)
+        for key in keys:
+            del self._objects[key]
+        return len(keys)
 
     async def check(self) -> None:
         """Prove that the bucket can be reached."""

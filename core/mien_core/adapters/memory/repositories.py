@@ -35,6 +35,7 @@ from mien_core.model.platform import (
     User,
 )
 from mien_core.model.posters import Payment, Poster, PosterAccount
+from mien_core.model.privacy import Erasure, erasure_in_progress
 from mien_core.ports import Channel, OutboxRow, Record
 from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
 from mien_core.rules.posters import cost_of
@@ -64,6 +65,8 @@ class State:
     poster_ledger: Ledger = field(default_factory=list)
     posters: dict[str, Poster] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
+    erased_media: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)
@@ -135,6 +138,8 @@ class MemoryJobs:
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """See ports.Jobs."""
+        if job.upload_id is None and job.user_id is not None:
+            note_user(self._state, job.tenant, job.user_id)
         existing = await (self.of_upload(job.kind, job.upload_id) if job.upload_id else self.get(job.id))
         if existing is not None:
             return existing, False
@@ -390,7 +395,9 @@ class MemoryAuditLog:
 
 
 def note_user(state: State, tenant: str, user_id: str) -> None:
-    """Have a row for the user from now on."""
+    """Have a row for the user from now on; one that is being erased gets none."""
+    if any((erasure.tenant, erasure.user_id) == (tenant, user_id) for erasure in state.erasures.values()):
+        raise erasure_in_progress()
     state.users.setdefault((tenant, user_id), User(tenant, user_id, None, _now()))
 
 

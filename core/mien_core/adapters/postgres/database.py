@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
+from mien_core.adapters.postgres.erasures import PostgresErasures
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.insights import PostgresInsights
 from mien_core.adapters.postgres.jobs import PostgresJobs
@@ -23,6 +24,7 @@ from mien_core.adapters.postgres.looks import PostgresLooks
 from mien_core.adapters.postgres.messages import PostgresInbox, PostgresOutbox
 from mien_core.adapters.postgres.payments import PostgresPayments
 from mien_core.adapters.postgres.periods import PostgresPeriods
+from mien_core.adapters.postgres.personal_data import PostgresPersonalData
 from mien_core.adapters.postgres.photo_days import PostgresPhotoDays
 from mien_core.adapters.postgres.poster_accounts import PostgresPosterAccounts
 from mien_core.adapters.postgres.posters import PostgresPosters
@@ -74,6 +76,8 @@ class PostgresTransaction:
         self.poster_accounts = PostgresPosterAccounts(statements)
         self.posters = PostgresPosters(statements)
         self.payments = PostgresPayments(statements)
+        self.personal_data = PostgresPersonalData(statements)
+        self.erasures = PostgresErasures(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)

@@ -10,6 +10,7 @@ from psycopg.types.json import Json
 from mien_core.adapters.postgres import ledger
 from mien_core.adapters.postgres.statements import Row, Statements
 from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.adapters.postgres.uploads import note_user
 from mien_core.adapters.postgres.webhook_deliveries import tell, told_of
 from mien_core.errors import Missing
 from mien_core.model.platform import (
@@ -57,6 +58,9 @@ class PostgresJobs:
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
         """See ports.Jobs."""
+        if job.upload_id is None and job.user_id is not None:
+            # an upload's job has the user of its upload
+            await note_user(self._statements, job.tenant, job.user_id)
         cursor = await self._statements.execute(
             """
             WITH created AS (

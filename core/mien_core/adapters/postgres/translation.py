@@ -5,19 +5,27 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
-from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.errors import ForeignKeyViolation, IdleInTransactionSessionTimeout
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from mien_core.errors import Unavailable
+from mien_core.errors import MienError, Missing, Unavailable
+from mien_core.model.privacy import erasure_in_progress
 
 CONNECTION_TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout)
+
+# what the trigger on users says (migration 0013)
+_UNDER_ERASURE = "ME409"
+# The end of the names of the references to users, and of those to uploads. Whoever writes has seen that row: it was
+# erased since then.
+_OF_USERS = "_tenant_user_id_fkey"
+_OF_UPLOADS = "_upload_id_fkey"
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn connection trouble into Unavailable.
+    """Turn connection trouble into Unavailable, and what an erasure is in the way of into Conflict or Missing.
 
-    A violated constraint or a wrong statement is a bug and passes as it is. OperationalError also covers
+    Any other violated constraint or a wrong statement is a bug and passes as it is. OperationalError also covers
     deadlocks and serialisation failures, for which a retry is right, too; what was stopped for so long that the server
     ended its transaction finds that out at its next statement.
     """
@@ -26,6 +34,24 @@ def translated() -> Iterator[None]:
     except (*CONNECTION_TROUBLE, PoolTimeout, PoolClosed, TooManyRequests) as error:
         # a restarted server is back in a moment, and a broken connection is replaced at once
         raise Unavailable("database_unavailable", "The database can't be reached. Try again shortly.", 0.1) from error
+    except psycopg.DatabaseError as error:
+        told = _erased(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _erased(error: psycopg.DatabaseError) -> MienError | None:
+    if error.sqlstate == _UNDER_ERASURE:
+        return erasure_in_progress()
+    constraint = error.diag.constraint_name or ""
+    if not isinstance(error, ForeignKeyViolation):
+        return None
+    if constraint.endswith(_OF_USERS):
+        return erasure_in_progress()
+    if constraint.endswith(_OF_UPLOADS):
+        return Missing("upload_not_found", "There is no such upload (any more). Announce another one.")
+    return None
 
 
 def as_uuid(text: str) -> UUID | None:

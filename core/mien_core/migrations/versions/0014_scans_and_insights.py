@@ -1,13 +1,13 @@
 """Glow Cycle's scans of photos, and what users are told of their diaries in words.
 
 Revision ID: 0014
-Revises: 0011
+Revises: 0013
 """
 
 from alembic import op
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0013"
 
 # A day goes with its photo: the scan that came of it has its own. Of an insight that is only asked for there is no text.
 UP = """

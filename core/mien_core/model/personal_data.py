@@ -1,0 +1,116 @@
+"""What names a user: every table that does, how its rows are found, and how they go. The one list of it.
+
+Whoever adds a table decides where it belongs; a test compares these three lists with the migrated database.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+
+class Goes(Enum):
+    """When a user's rows of a table go.
+
+    BY_ITSELF: they are deleted, in the order of the list. WITH_OBJECTS: once what lies in the object store under their
+    ids is deleted, together with what else names these ids. WITH_ITS_PARENT: the database deletes them with the row
+    that they refer to. AT_THE_END: when nothing else is left.
+    """
+
+    BY_ITSELF = auto()
+    WITH_OBJECTS = auto()
+    WITH_ITS_PARENT = auto()
+    AT_THE_END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalTable:
+    """A table with rows about users.
+
+    about is for the user who reads the export. key has the columns that tell its rows apart. A row is the user's whose
+    id stands in user_column beside the tenant, or whose row of another table it refers to: parent is the referring
+    column and that table. hidden columns are left out of the export: they are the platform's secrets, or bytes of a
+    message that says no more than the other columns.
+    """
+
+    name: str
+    about: str
+    goes: Goes = Goes.BY_ITSELF
+    key: tuple[str, ...] = ("id",)
+    user_column: str = "user_id"
+    parent: tuple[str, str] | None = None
+    hidden: tuple[str, ...] = ()
+
+
+# In the order in which they go: what refers to a row comes before that row.
+PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
+    PersonalTable("journal_entries", "what you wrote into your journal"),
+    PersonalTable("periods", "the days that you logged"),
+    PersonalTable("skin_scans", "your skin diary"),
+    PersonalTable("insights", "what you asked to be told of your diary, and what you were told"),
+    PersonalTable("looks", "the looks that you saved"),
+    PersonalTable(
+        "webhooks",
+        "where you want to be told of the ends of your jobs",
+        hidden=("key_id", "salt", "previous_key_id", "previous_salt"),
+    ),
+    PersonalTable(
+        "user_poster_history",
+        "the posters that you asked for",
+        key=("tenant", "user_id", "timestamp"),
+        hidden=("fingerprint",),
+    ),
+    PersonalTable("poster_ledger", "your credits: each row adds some or takes some"),
+    # what was paid, when, and the provider's own reference stay in the audit log, which names no user
+    PersonalTable("poster_payments", "what you ordered, and whether it was paid"),
+    PersonalTable("poster_accounts", "your plan, and your name on posters", key=("tenant", "user_id")),
+    PersonalTable("skin_analyses", "what you were told of your skin"),
+    PersonalTable(
+        "dead_letters",
+        "work of yours that could not be done",
+        Goes.WITH_ITS_PARENT,
+        parent=("job_id", "jobs"),
+        hidden=("key", "value", "headers"),
+    ),
+    PersonalTable(
+        "analyses",
+        "what each photo was found to show",
+        Goes.WITH_ITS_PARENT,
+        key=("upload_id",),
+        parent=("upload_id", "uploads"),
+    ),
+    PersonalTable(
+        "photo_days",
+        "the days that photos are about",
+        Goes.WITH_ITS_PARENT,
+        key=("upload_id",),
+        parent=("upload_id", "uploads"),
+    ),
+    PersonalTable(
+        "job_events", "the steps of that work", Goes.WITH_ITS_PARENT, key=("job_id", "seq"), parent=("job_id", "jobs")
+    ),
+    PersonalTable("uploads", "your photos: what for, when, and with which consent", Goes.WITH_OBJECTS),
+    PersonalTable("jobs", "the work that was asked for", Goes.WITH_OBJECTS),
+    PersonalTable("users", "that you are a user", Goes.AT_THE_END, user_column="id"),
+)
+
+# Tables whose rows name the ids of a user's uploads and jobs without referring to them, and so go with those.
+TRACES: Final[Mapping[str, str]] = {
+    "outbox": "records that wait for their publication; their keys and values are ids of uploads and jobs",
+    "dead_letters": "letters of no job, such as a notification of the object store: they name an upload",
+    "usage_jobs": "which jobs were counted",
+    "webhook_deliveries": "messages about the ends of jobs that wait to be sent",
+}
+
+# Tables in which nobody is found.
+IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
+    "alembic_version": "the schema's version",
+    "api_keys": "credentials of tenants; their owner is who runs a service, not one of its users",
+    "audit_log": "who did what; users are named by their pseudonym only, which is what proves that they were erased",
+    "erased_media": "keys of objects that are gone, looked at once more and then forgotten; they name nobody",
+    "erasures": "names its user while it is under way, afterwards by pseudonym: who asked may look at how it ended",
+    "idempotency_keys": "found and read only with what the caller alone has (decision 17); gone after 24 hours",
+    "inbox": "which handler has dealt with which event: ids made of ids, from which nothing can be told",
+    "rate_limits": "keys are hashes; a window is over after a minute",
+    "usage": "how often a tenant called which route",
+}
