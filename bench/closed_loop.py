@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 CLIENTS: Final = 16
+LONGEST_SECONDS: Final = 120.0
 _LENGTH: Final = b"content-length:"
 _END: Final = b"\r\n\r\n"
 
@@ -76,13 +77,15 @@ async def series(port: int, request: Callable[[], bytes], status: int, requests:
     Raises:
         RuntimeError: one was answered otherwise.
         ConnectionError: the server hung up.
+        TimeoutError: they weren't answered within LONGEST_SECONDS.
     """
     loop = asyncio.get_running_loop()
     clients = []
-    for _ in range(CLIENTS):
-        _, client = await loop.create_connection(
-            lambda: _Client(request, str(status).encode(), requests // CLIENTS), "127.0.0.1", port
-        )
-        clients.append(client)
-    await asyncio.gather(*(client.ended for client in clients))
+    async with asyncio.timeout(LONGEST_SECONDS):
+        for _ in range(CLIENTS):
+            _, client = await loop.create_connection(
+                lambda: _Client(request, str(status).encode(), requests // CLIENTS), "127.0.0.1", port
+            )
+            clients.append(client)
+        await asyncio.gather(*(client.ended for client in clients))
     return [seconds for client in clients for seconds in client.seconds]
