@@ -100,11 +100,13 @@ _ELSEWHERE = """
     VALUES (%(payment)s, %(tenant)s, %(user)s, 'starter', 500, 'eur', 10, 'completed', 'pi_1');
     INSERT INTO poster_ledger (tenant, user_id, kind, amount, payment_id)
     VALUES (%(tenant)s, %(user)s, 'purchase', 10, %(payment)s);
-    INSERT INTO user_poster_history (tenant, user_id, timestamp, job_id, title, prompt, genre, style, aspect, fingerprint)
+    INSERT INTO user_poster_history
+    (tenant, user_id, timestamp, job_id, title, prompt, genre, style, aspect, fingerprint)
     VALUES (%(tenant)s, %(user)s, now(), %(job)s, 'T', 'A door.', 'drama', 'noir', '2:3', '\\x00');
     INSERT INTO webhooks (id, tenant, user_id, url, events, key_id, salt)
     VALUES (gen_random_uuid(), %(tenant)s, %(user)s, 'https://example.com/', '{job.completed}', 'k', gen_random_uuid());
-    INSERT INTO webhook_deliveries (webhook_id, type, job_id, seq) VALUES (gen_random_uuid(), 'job.completed', %(job)s, 2);
+    INSERT INTO webhook_deliveries (webhook_id, type, job_id, seq)
+    VALUES (gen_random_uuid(), 'job.completed', %(job)s, 2);
 """
 
 
