@@ -11,7 +11,7 @@ from mien_core.adapters.postgres import ledger
 from mien_core.adapters.postgres.statements import Row, Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.uploads import note_user
-from mien_core.adapters.postgres.webhook_deliveries import tell, told_of
+from mien_core.adapters.postgres.webhook_deliveries import tell
 from mien_core.errors import Missing
 from mien_core.model.platform import (
     WITHOUT_RESULT,
@@ -37,7 +37,7 @@ _STEP = """
 _CHANGES = "status = %s, error_code = %s, error_detail = %s, timings = %s, updated_at = clock_timestamp()"
 _CHANGE = _STEP.format(_CHANGES, "*")
 # the one thing that webhooks cost a job of which nobody wants to be told: a look into an index
-_END = _STEP.format(_CHANGES, f"*, EXISTS (SELECT FROM webhooks WHERE {told_of('changed')}) AS is_told")
+_END = _STEP.format(_CHANGES, "*, has_webhook(tenant, user_id) AS is_told")
 _REOPEN = _STEP.format(
     """
     status = 'created', error_code = NULL, error_detail = NULL, timings = '{}', updated_at = clock_timestamp(),

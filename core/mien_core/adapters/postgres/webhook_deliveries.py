@@ -11,25 +11,15 @@ from mien_core.model.webhooks import TEST, Delivery, DeliveryBacklog
 from mien_core.ports import Channel
 from mien_core.rules.webhooks import event_of
 
-
-def told_of(job: str) -> str:
-    """The condition under which a row of webhooks is told of a row of jobs that has this name in the statement.
-
-    As one comparison with a list, so that it is one look into the index webhooks_told.
-    """
-    return (
-        f"webhooks.tenant = {job}.tenant AND coalesce(webhooks.user_id, '') IN ('', coalesce({job}.user_id, ''))"
-        " AND webhooks.disabled_at IS NULL"
-    )
-
-
-# job_events has the job's last step by now: it was written by an earlier statement of this transaction
-_TELL: Final = f"""
+# Whom has_webhook, a function of the schema, found. job_events has the job's last step by now: it was written by an
+# earlier statement of this transaction.
+_TELL: Final = """
     INSERT INTO webhook_deliveries (webhook_id, type, job_id, seq)
     SELECT webhooks.id, %(type)s, jobs.id, (SELECT max(seq) FROM job_events WHERE job_id = jobs.id)
-    FROM jobs JOIN webhooks ON {told_of("jobs")} AND %(type)s = ANY(webhooks.events)
+    FROM jobs JOIN webhooks ON webhooks.tenant = jobs.tenant AND webhooks.disabled_at IS NULL
+        AND coalesce(webhooks.user_id, '') IN ('', coalesce(jobs.user_id, '')) AND %(type)s = ANY(webhooks.events)
     WHERE jobs.id = %(job_id)s
-"""  # noqa: S608 - of constants of this module
+"""
 # First the webhooks for which something waits, each found by one look into the index, however much waits for it; then
 # what is due of each, as far as it may get more. now() and not the clock, so that the index ends where nothing is due.
 _CLAIM: Final = f"""
