@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -144,22 +145,14 @@ class PostgresDatabase:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """See ports.Database."""
-        with translated():
-            async with self._own_transaction() if self._shared is None else self._shared.unit() as transaction:
-                yield transaction
-            reached(Point.ANNOUNCED)
+        return _announced(self._own_transaction() if self._shared is None else self._shared.unit())
 
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """See ports.Database."""
-        with translated():
-            # What reaches the server in one message, and begins no transaction, is one.
-            async with self._own_transaction(opening=()) as transaction:
-                yield transaction
-            reached(Point.ANNOUNCED)
+        # What reaches the server in one message, and begins no transaction, is one.
+        return _announced(self._own_transaction(opening=()))
 
     @contextlib.asynccontextmanager
     async def _own_transaction(self, opening: Sequence[str] = BEGIN) -> AsyncIterator[PostgresTransaction]:
@@ -240,3 +233,12 @@ class PostgresDatabase:
         """
         if time.monotonic() - self._used_at.get(connection, 0.0) > IDLE_SECONDS:
             await AsyncConnectionPool.check_connection(connection)
+
+
+@contextlib.asynccontextmanager
+async def _announced(unit: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
+    """A unit of work whose errors are the port's, and whose end is a point of faults."""
+    with translated():
+        async with unit as transaction:
+            yield transaction
+        reached(Point.ANNOUNCED)
