@@ -9,14 +9,14 @@ from mien_api.cursors import Page
 from mien_api.cycle_handlers import Shown
 from mien_api.days import Day
 from mien_api.etags import etag_of
-from mien_api.schemas import Schema, UserId
+from mien_api.schemas import WHOLE, Schema, UserId
 from mien_core.model.cycle import DiaryMetrics, Flow, JournalContent, JournalEntry, Period, SkinScan
 from mien_core.model.face import NOTICE
 from mien_core.model.texts import Label, Prose
 
 # Numbers are numbers: "50" is a text, and a frontend that sends one has a bug that is better seen.
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
-CycleDay = Annotated[int, Field(strict=True, ge=1, le=366)]
+CycleDay = Annotated[int, Field(strict=True, ge=1, le=366), WHOLE]
 # each once, in the order in which they came
 Labels = Annotated[list[Label], Field(max_length=50), AfterValidator(lambda labels: list(dict.fromkeys(labels)))]
 
@@ -78,7 +78,7 @@ class NewPeriodBody(Schema):
 
     user_id: UserId
     date: Day
-    cycle_length: Annotated[int, Field(strict=True, ge=1, le=366)] | None = Field(
+    cycle_length: CycleDay | None = Field(
         default=None, description="days, as the user knows their cycle", examples=[28]
     )
     flow: Flow | None = None

@@ -1,10 +1,10 @@
 """What the frontends send and get, in GlamAI's camelCase; the field names are the contract's."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from mien_api.handlers import Result
@@ -15,6 +15,16 @@ from mien_core.rules.skin import conclusion_of
 from mien_core.rules.uploads import CONTENT_TYPES, MAX_BYTES
 
 UserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# For strict integers, after their limits: 12 and 12.0 are the same number in JSON; "12" is a text, and true is neither.
+WHOLE: Final = BeforeValidator(_whole)
+# "yes" and 1 are no answers to a question
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Schema(BaseModel):
@@ -28,12 +38,12 @@ class UploadUrlRequest(Schema):
 
     # what is not among them, or larger, is refused with a code of its own
     content_type: str = Field(examples=["image/jpeg"], json_schema_extra={"enum": list(CONTENT_TYPES)})
-    content_length: int = Field(gt=0, strict=True, examples=[204_800], json_schema_extra={"maximum": MAX_BYTES})
+    content_length: Annotated[int, Field(strict=True, gt=0), WHOLE] = Field(
+        examples=[204_800], json_schema_extra={"maximum": MAX_BYTES}
+    )
     purpose: AnnouncedPurpose = "glam"
     user_id: UserId | None = None
-    consent: Annotated[bool, Field(strict=True)] | None = Field(
-        default=None, description="The person in the photo agreed to its analysis."
-    )
+    consent: Flag | None = Field(default=None, description="The person in the photo agreed to its analysis.")
 
 
 class UploadUrl(Schema):

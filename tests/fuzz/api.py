@@ -38,14 +38,10 @@ class Api:
         self.secret = secret
 
     def prepared(self, operation: Operation) -> Call:
-        """A valid call about things that exist and that nobody has worked on yet."""
+        """A valid call about things that exist; to be asked for while nobody works on them."""
 
         async def prepare() -> Call:
-            await self._workers.pause()
-            try:
-                return await operation.prepare(self._world)
-            finally:
-                self._workers.go_on()
+            return await operation.prepare(self._world)
 
         return self._run(prepare())
 

@@ -9,12 +9,13 @@ from uuid import uuid4
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
+from mien_api.contract.openapi import JSON
 from tests.operations.world import Call
 
 _ID: Final = re.compile(r"(.*[a-z])?(_id|Id|ID)|id")
 
 
-def make_it_about(case: schemathesis.Case, call: Call) -> None:
+def make_it_about(case: schemathesis.Case[Any], call: Call) -> None:
     """Put the ids of a valid call into a case, wherever the case is a valid one, and have rules allow it.
 
     What is wrong in it on purpose stays as wrong as it was drawn.
@@ -25,7 +26,8 @@ def make_it_about(case: schemathesis.Case, call: Call) -> None:
         case.path_parameters = _of_path(case.path, call.path)
     if ParameterLocation.QUERY in valid:
         case.query = _in_order({**case.query, **_ids(call.params or {})})
-    if ParameterLocation.BODY in valid and isinstance(case.body, dict):
+    # a form is left as it was drawn: its photo is a good one most of the time, and its ids are the client's own
+    if ParameterLocation.BODY in valid and isinstance(case.body, dict) and case.media_type == JSON:
         case.body = _with_ids(case.body, call)
     if ParameterLocation.HEADER in valid:
         _make_conditions_hold(case)
@@ -39,11 +41,9 @@ def _of_path(template: str, path: str) -> dict[str, str]:
 
 
 def _with_ids(body: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """The body with the call's ids and files; an id that the call does without is left out."""
-    said = {**(call.json if isinstance(call.json, dict) else {}), **(call.data or {})}
-    files = {name: content for name, (_, content, _) in (call.files or {}).items()}
+    """The body with the call's ids; an id that the call does without is left out."""
     kept = {name: value for name, value in body.items() if not _ID.fullmatch(name)}
-    return {**kept, **_ids(said), **files}
+    return {**kept, **_ids(call.json if isinstance(call.json, dict) else {})}
 
 
 def _ids(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _in_order(query: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "to": kept["from"]} if "from" in kept else kept
 
 
-def _make_conditions_hold(case: schemathesis.Case) -> None:
+def _make_conditions_hold(case: schemathesis.Case[Any]) -> None:
     """A drawn version is never the current one, and a key that comes twice is another request's."""
     if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"

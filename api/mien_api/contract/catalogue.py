@@ -69,6 +69,9 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "invalid_cursor": Entry(
                 _BAD, "The cursor is not one of this list with these filters.", "Begin again without a cursor."
             ),
+            "users_differ": Entry(
+                _REJECTED, "The query names another user than the form.", "Name one, or the same twice."
+            ),
             "days_reversed": Entry(_REJECTED, "The first day is after the last one.", "Exchange them."),
             "too_many_days": Entry(_REJECTED, "More than 366 days were asked for at once.", "Ask for fewer."),
             "etag_mismatch": Entry(

@@ -266,6 +266,10 @@ def _show(operation: dict[str, Any], examples: Examples) -> None:
     for media in operation.get("requestBody", {}).get("content", {}).values():
         media.setdefault("example", examples.of(media.get("schema", {})))
     for status, answer in operation["responses"].items():
+        for media in answer.get("content", {}).values():
+            # of a stream its events are described
+            if "itemSchema" in media:
+                media.pop("schema", None)
         if int(status) < _NO_PROBLEM and JSON in answer.get("content", {}):
             media = answer["content"][JSON]
             media.setdefault("example", examples.of(media.get("schema", {})))

@@ -91,6 +91,7 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "save_look": ("upload_not_found",),
     "list_looks": (),
     "analyze_skin": (
+        "users_differ",
         "consent_required",
         "analysis_cancelled",
         "analysis_not_found",

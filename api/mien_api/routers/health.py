@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Literal
+from typing import Any, Final, Literal
 
 import prometheus_client
 from fastapi import APIRouter, Response
@@ -27,7 +27,23 @@ class Health(BaseModel):
     dependencies: dict[str, Literal["ok", "unavailable", "stalled"]]
 
 
-@router.get("/api/health", responses={503: {"model": Health}})
+_DEGRADED: Final[dict[int | str, dict[str, Any]]] = {
+    503: {
+        "model": Health,
+        "description": "Work can't be taken, or wouldn't be done.",
+        "content": {
+            "application/json": {
+                "example": {
+                    "status": "degraded",
+                    "dependencies": {"postgres": "ok", "object_store": "unavailable", "pipeline": "ok"},
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("/api/health", responses=_DEGRADED)
 async def health(response: Response, handlers: UsesHandlers) -> Health:
     """Tell whether work can be taken and will be done: 200 if so, else 503."""
     names = ("postgres", "object_store", "pipeline")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mien_api import idempotency
 from mien_api.consent import ConsentHeader, said
@@ -42,6 +42,7 @@ _FIXED: Final = {
     "photo_too_large": (413, "The image is too large"),
 }
 
+_USER_ID: Final = TypeAdapter(UserId).json_schema()
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -52,7 +53,7 @@ _FORM: Final[dict[str, Any]] = {
                     "required": ["image"],
                     "properties": {
                         "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP, 10 MB"},
-                        "user_id": {"type": "string", "description": "whose history the result is saved to"},
+                        "user_id": {**_USER_ID, "description": "whose history the result is saved to"},
                         "consent": {"type": "boolean", "description": "the person in the photo agreed"},
                     },
                 }
@@ -121,8 +122,8 @@ async def _form(request: Request, user_id: str | None) -> SkinForm:
     """The form, with the user of the query where the form names none.
 
     Raises:
-        RequestValidationError: with what is missing, wrong or contradictory.
-        Rejected: malformed_form.
+        RequestValidationError: with what is missing or wrong.
+        Rejected: malformed_form, users_differ.
     """
     read = await read_form(request)
     texts = {name: text for name, text in read.fields.items() if name != "image"}
@@ -134,8 +135,7 @@ async def _form(request: Request, user_id: str | None) -> SkinForm:
     if user_id is None:
         return form
     if form.user_id not in {None, user_id}:
-        contradiction = {"type": "value_error", "loc": ("body", "user_id"), "msg": "Query and form name another user"}
-        raise RequestValidationError([contradiction])
+        raise Rejected("users_differ", "The query names another user than the form. Name one, or the same twice.")
     return form.model_copy(update={"user_id": user_id})
 
 

@@ -16,6 +16,7 @@ from mien_api.limits import RateLimits
 from mien_api.poster_settings import Pack, PosterSettings
 from tests.unit.api.conftest import Platform
 
+JSON = {"Content-Type": "application/json"}
 SECRET = "whsec_of-the-payments-tests"  # noqa: S105 - a test's own
 PACKS = {
     "starter": Pack(amount=499, credits=10),
@@ -136,9 +137,9 @@ async def test_only_what_is_on_the_list_can_be_ordered(client: httpx.AsyncClient
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
         assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
     for broken in (b"", b"{", b"\xff", b"[" * 10_000):
-        answer = await client.post("/pay", content=broken)
+        answer = await client.post("/pay", content=broken, headers=JSON)
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
-    assert (await client.post("/pay", content=b"[]")).status_code == 422
+    assert (await client.post("/pay", content=b"[]", headers=JSON)).status_code == 422
     assert (await client.post("/pay", json={"pack": "starter"})).json()["code"] == "user_id_missing"
 
 
@@ -199,14 +200,14 @@ async def test_a_forged_event_counts_for_nothing(
     good = (await told(provider, b"{}")).request.headers["Stripe-Signature"]
     forged = [
         await told(provider, paid(payment_id), secret="whsec_guessed-by-somebody"),  # noqa: S106 - a forger's
-        await provider.post("/pay", content=body, headers={"Stripe-Signature": good}),
-        await provider.post("/pay", content=body, headers={"Stripe-Signature": "t=1,v1="}),
-        await client.post("/pay", content=body, headers={"Stripe-Signature": ""}),
+        await provider.post("/pay", content=body, headers={**JSON, "Stripe-Signature": good}),
+        await provider.post("/pay", content=body, headers={**JSON, "Stripe-Signature": "t=1,v1="}),
+        await client.post("/pay", content=body, headers={**JSON, "Stripe-Signature": ""}),
     ]
     assert [(one.status_code, one.json()["code"]) for one in forged] == [(400, "signature_invalid")] * 4
     # with a credential and no signature it is an order, and no event
-    assert (await client.post("/pay", content=body)).json()["errors"][0]["pointer"] == "/pack"
-    assert (await provider.post("/pay", content=body)).status_code == 401
+    assert (await client.post("/pay", content=body, headers=JSON)).json()["errors"][0]["pointer"] == "/pack"
+    assert (await provider.post("/pay", content=body, headers=JSON)).status_code == 401
     assert await account(client) == (3, "free")
     assert audited(platform) == []
 

@@ -232,21 +232,26 @@ async def test_the_user_is_named_by_query_or_form(
     assert [upload.user_id for upload in platform.database.state.uploads.values()] == [user]
 
 
+async def test_two_users_are_one_too_many(platform: Platform, client: httpx.AsyncClient) -> None:
+    """Nothing is taken in where the query names another user than the form."""
+    answer = await client.post(PATH, params={"user_id": "anna"}, files={"image": PHOTO}, data={"user_id": "bea"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "users_differ")
+    assert not platform.database.state.uploads
+
+
 @pytest.mark.parametrize(
-    ("query", "fields", "pointer"),
+    ("fields", "pointer"),
     [
-        ("anna", {"user_id": "bea"}, "/user_id"),
-        (None, {"user_id": "a\x00b"}, "/user_id"),
-        (None, {"user_id": "x" * 256}, "/user_id"),
-        (None, {"consent": "perhaps"}, "/consent"),
+        ({"user_id": "a\x00b"}, "/user_id"),
+        ({"user_id": "x" * 256}, "/user_id"),
+        ({"consent": "perhaps"}, "/consent"),
     ],
 )
 async def test_wrong_fields_are_pointed_at(
-    platform: Platform, client: httpx.AsyncClient, query: str | None, fields: dict[str, str], pointer: str
+    platform: Platform, client: httpx.AsyncClient, fields: dict[str, str], pointer: str
 ) -> None:
     """Nothing is taken in for a user that can't be told."""
-    params = {"user_id": query} if query else {}
-    answer = await client.post(PATH, params=params, files={"image": PHOTO}, data=fields)
+    answer = await client.post(PATH, files={"image": PHOTO}, data=fields)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
     assert not platform.database.state.uploads

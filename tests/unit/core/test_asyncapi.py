@@ -139,11 +139,12 @@ def test_a_structure_that_is_none_is_noticed() -> None:
     """The check above can fail: another version, an unknown member, a message without a payload."""
     message = dict(DOCUMENT["components"]["messages"]["UploadReceived"])
     del message["payload"]
-    for broken in (
+    others: tuple[dict[str, Any], ...] = (
         {"asyncapi": "2.6.0"},
         {"topics": {}},
         {"components": {"messages": {"UploadReceived": message}}},
-    ):
+    )
+    for broken in others:
         assert not Draft202012Validator(STRUCTURE).is_valid({**DOCUMENT, **broken})
 
 
