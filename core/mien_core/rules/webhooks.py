@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from mien_core.errors import Unavailable
-from mien_core.model.platform import Job, JobHistory, JobStatus, Upload
+from mien_core.model.platform import Job, JobHistory, JobKind, JobStatus, Upload
 from mien_core.model.webhooks import SecretOrigin, WebhookEvent
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with is none
@@ -38,8 +38,9 @@ _EVENT_OF_END: Final = {
     JobStatus.FAILED: WebhookEvent.JOB_FAILED,
     JobStatus.CANCELLED: WebhookEvent.JOB_CANCELLED,
 }
-# the applications whose JSON is in snake_case, by what a photo was announced for
+# the applications whose JSON is in snake_case, by what a photo was announced for, or by the work itself
 _SNAKE_CASE_PURPOSES: Final = frozenset({"skin", "poster", "tryon"})
+_SNAKE_CASE_KINDS: Final = frozenset({JobKind.RENDER_POSTER})
 
 
 class Verdict(StrEnum):
@@ -185,8 +186,7 @@ def job_data(history: JobHistory, upload: Upload | None) -> dict[str, Any]:
 
 
 def _is_snake_case(job: Job, upload: Upload | None) -> bool:
-    # jobs without a photo belong to Glow Cycle or to the platform itself, which are in camelCase
-    return job.upload_id is not None and upload is not None and upload.purpose in _SNAKE_CASE_PURPOSES
+    return job.kind in _SNAKE_CASE_KINDS or (upload is not None and upload.purpose in _SNAKE_CASE_PURPOSES)
 
 
 def _until(date: str, now: datetime) -> float:

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from mien_api import webhook_handlers
 from mien_api.skin_schemas import SkinJobBody
 from mien_core.adapters.memory.names import MemoryResolver
-from mien_core.model.platform import JobError, JobStatus
+from mien_core.model.platform import JobError, JobKind, JobStatus
 from mien_core.model.webhooks import Delivery
 from mien_core.rules.webhooks import job_data
 from tests.makers import new_job, new_upload
@@ -231,10 +231,14 @@ async def test_a_message_has_the_job_as_get_jobs_shows_it(
         assert sorted(json.dumps(told).replace("_", "").lower()) == sorted(json.dumps(shown).lower().replace("_", ""))
 
 
-async def test_a_job_about_no_photo_is_told_as_it_is_shown(client: httpx.AsyncClient, platform: Platform) -> None:
-    """In camelCase, without an upload."""
+async def test_a_job_about_no_photo_is_told_in_the_style_of_its_work(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    """Glow Cycle's insights in camelCase, as they are shown; posters in snake_case."""
     async with platform.database.transaction() as transaction:
         upload = await transaction.uploads.add(new_upload())
-        job, _ = await transaction.jobs.create(new_job(upload, upload_id=None))
-        [history] = await transaction.jobs.histories([job.id])
-    assert to_jsonable_python(job_data(history, None)) == (await client.get(f"/jobs/{job.id}")).json()
+        insight, _ = await transaction.jobs.create(new_job(upload, kind=JobKind.WRITE_INSIGHT, upload_id=None))
+        poster, _ = await transaction.jobs.create(new_job(upload, kind=JobKind.RENDER_POSTER, upload_id=None))
+        told = {one.job.id: job_data(one, None) for one in await transaction.jobs.histories([insight.id, poster.id])}
+    assert to_jsonable_python(told[insight.id]) == (await client.get(f"/jobs/{insight.id}")).json()
+    assert "upload_id" in told[poster.id]
