@@ -46,8 +46,9 @@ _REMOVED: Final[dict[int | str, dict[str, Any]]] = {412: {"description": "Somebo
 _REPLACED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PeriodBody, "description": "The day was replaced."}}
 
 
-async def _cycle_handlers(request: Request) -> CycleHandlers:
-    return CycleHandlers((await handlers_of(request)).database)
+def _diaries(request: Request) -> CycleHandlers:
+    """Called and not depended on: each dependency costs a short request as much as an index's look-up."""
+    return CycleHandlers(handlers_of(request).database)
 
 
 async def _days(
@@ -56,23 +57,22 @@ async def _days(
     return Days(first, last)
 
 
-UsesCycle = Annotated[CycleHandlers, Depends(_cycle_handlers)]
 OfDays = Annotated[Days, Depends(_days)]
 
 
 @router.post("/journal", status_code=HTTPStatus.CREATED, response_model=JournalEntryBody, responses=_CREATED)
-async def write_entry(body: NewJournalEntryBody, caller: CycleCaller, handlers: UsesCycle) -> Response:
+async def write_entry(body: NewJournalEntryBody, caller: CycleCaller, request: Request) -> Response:
     """Write a journal entry."""
-    shown = await handlers.write_entry(caller, body.user_id, body.content)
+    shown = await _diaries(request).write_entry(caller, body.user_id, body.content)
     return _entry(shown, HTTPStatus.CREATED, {"Location": f"/journal/{shown.thing.id}"})
 
 
 @router.get("/journal/{entry_id}", response_model=JournalEntryBody, responses=_READ)
 async def get_entry(
-    entry_id: UUID, caller: CycleCaller, handlers: UsesCycle, if_none_match: IfNoneMatch = None
+    entry_id: UUID, caller: CycleCaller, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Read an entry."""
-    shown = await handlers.entry(caller, str(entry_id))
+    shown = await _diaries(request).entry(caller, str(entry_id))
     etag = entry_etag(shown)
     if is_current(if_none_match, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **PRIVATE})
@@ -81,16 +81,18 @@ async def get_entry(
 
 @router.put("/journal/{entry_id}", response_model=JournalEntryBody, responses=_WRITTEN)
 async def rewrite_entry(
-    entry_id: UUID, body: JournalFields, caller: CycleCaller, handlers: UsesCycle, if_match: IfMatch = None
+    entry_id: UUID, body: JournalFields, caller: CycleCaller, request: Request, if_match: IfMatch = None
 ) -> Response:
     """Write an entry anew: all of it, so what is left out is gone. Whose it is doesn't change."""
-    return _entry(await handlers.rewrite_entry(caller, str(entry_id), body.content, versions_allowed(if_match)))
+    return _entry(
+        await _diaries(request).rewrite_entry(caller, str(entry_id), body.content, versions_allowed(if_match))
+    )
 
 
 @router.delete("/journal/{entry_id}", status_code=HTTPStatus.NO_CONTENT, responses=_REMOVED)
-async def remove_entry(entry_id: UUID, caller: CycleCaller, handlers: UsesCycle, if_match: IfMatch = None) -> None:
+async def remove_entry(entry_id: UUID, caller: CycleCaller, request: Request, if_match: IfMatch = None) -> None:
     """Delete an entry."""
-    await handlers.remove_entry(caller, str(entry_id), versions_allowed(if_match))
+    await _diaries(request).remove_entry(caller, str(entry_id), versions_allowed(if_match))
 
 
 @router.get("/journal/user/{user_id}", response_model=JournalPage)
@@ -98,7 +100,7 @@ async def list_entries(
     *,
     user_id: UserId,
     caller: CycleCaller,
-    handlers: UsesCycle,
+    request: Request,
     days: OfDays,
     tag: Label | None = None,
     cursor: Cursor = None,
@@ -106,14 +108,14 @@ async def list_entries(
 ) -> Response:
     """Read a user's journal, newest first."""
     return private_json(
-        journal_page(await handlers.journal(caller, user_id, days=days, tag=tag, cursor=cursor, limit=limit))
+        journal_page(await _diaries(request).journal(caller, user_id, days=days, tag=tag, cursor=cursor, limit=limit))
     )
 
 
 @router.post("/period", status_code=HTTPStatus.CREATED, response_model=PeriodBody, responses=_REPLACED)
-async def log_period(body: NewPeriodBody, caller: CycleCaller, handlers: UsesCycle) -> Response:
+async def log_period(body: NewPeriodBody, caller: CycleCaller, request: Request) -> Response:
     """Log a day of bleeding, or replace what was logged of it."""
-    period, is_new = await handlers.log_period(
+    period, is_new = await _diaries(request).log_period(
         caller,
         body.user_id,
         day=body.date,
@@ -125,9 +127,9 @@ async def log_period(body: NewPeriodBody, caller: CycleCaller, handlers: UsesCyc
 
 
 @router.delete("/period/{period_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_period(period_id: UUID, caller: CycleCaller, handlers: UsesCycle) -> None:
+async def remove_period(period_id: UUID, caller: CycleCaller, request: Request) -> None:
     """Take a day out of the log."""
-    await handlers.remove_period(caller, str(period_id))
+    await _diaries(request).remove_period(caller, str(period_id))
 
 
 @router.get("/period/user/{user_id}", response_model=PeriodPage)
@@ -135,28 +137,30 @@ async def list_periods(
     *,
     user_id: UserId,
     caller: CycleCaller,
-    handlers: UsesCycle,
+    request: Request,
     days: OfDays,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Read a user's log of periods, newest first."""
-    return private_json(period_page(await handlers.periods(caller, user_id, days=days, cursor=cursor, limit=limit)))
+    return private_json(
+        period_page(await _diaries(request).periods(caller, user_id, days=days, cursor=cursor, limit=limit))
+    )
 
 
 @router.post("/skin", status_code=HTTPStatus.CREATED, response_model=ScanBody)
-async def add_scan(body: NewScanBody, caller: CycleCaller, handlers: UsesCycle) -> Response:
+async def add_scan(body: NewScanBody, caller: CycleCaller, request: Request) -> Response:
     """Write a line into the skin diary."""
-    shown = await handlers.add_scan(
+    shown = await _diaries(request).add_scan(
         caller, body.user_id, day=body.date, metrics=diary_metrics(body.metrics), cycle_day=body.cycle_day
     )
     return private_json(scan_body(shown), HTTPStatus.CREATED)
 
 
 @router.delete("/skin/{scan_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_scan(scan_id: UUID, caller: CycleCaller, handlers: UsesCycle) -> None:
+async def remove_scan(scan_id: UUID, caller: CycleCaller, request: Request) -> None:
     """Take a line out of the skin diary."""
-    await handlers.remove_scan(caller, str(scan_id))
+    await _diaries(request).remove_scan(caller, str(scan_id))
 
 
 @router.get("/skin/user/{user_id}", response_model=ScanPage)
@@ -164,13 +168,15 @@ async def list_scans(
     *,
     user_id: UserId,
     caller: CycleCaller,
-    handlers: UsesCycle,
+    request: Request,
     days: OfDays,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Read a user's skin diary, newest first."""
-    return private_json(scan_page(await handlers.scans(caller, user_id, days=days, cursor=cursor, limit=limit)))
+    return private_json(
+        scan_page(await _diaries(request).scans(caller, user_id, days=days, cursor=cursor, limit=limit))
+    )
 
 
 def _entry(

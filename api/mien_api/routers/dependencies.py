@@ -21,13 +21,17 @@ SIGNATURE_HEADER: Final = "Stripe-Signature"
 # All of them are coroutines, also those that await nothing: FastAPI sends plain functions through its thread pool.
 
 
-async def handlers_of(request: Request) -> Handlers:
+def handlers_of(request: Request) -> Handlers:
     """The handlers of the app that the request came to."""
     handlers: Handlers = request.app.state.handlers
     return handlers
 
 
-UsesHandlers = Annotated[Handlers, Depends(handlers_of)]
+async def _handlers(request: Request) -> Handlers:
+    return handlers_of(request)
+
+
+UsesHandlers = Annotated[Handlers, Depends(_handlers)]
 
 
 async def _skin_handlers(request: Request) -> SkinHandlers:

@@ -1,9 +1,8 @@
 """GlamAI's saved looks."""
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from mien_api.cursors import DEFAULT_LIMIT, Cursor, Limit
 from mien_api.looks_handlers import LookHandlers
@@ -14,17 +13,15 @@ from mien_api.schemas import UserId
 router = APIRouter(tags=["GlamAI"])
 
 
-async def _look_handlers(request: Request) -> LookHandlers:
-    return LookHandlers((await handlers_of(request)).database)
-
-
-UsesLooks = Annotated[LookHandlers, Depends(_look_handlers)]
+def _looks(request: Request) -> LookHandlers:
+    """Called and not depended on, as in routers.cycle."""
+    return LookHandlers(handlers_of(request).database)
 
 
 @router.post("/looks/save", status_code=HTTPStatus.CREATED, response_model=LookBody)
-async def save_look(body: NewLookBody, caller: GlamCaller, handlers: UsesLooks) -> Response:
+async def save_look(body: NewLookBody, caller: GlamCaller, request: Request) -> Response:
     """Save a look."""
-    look = await handlers.save(
+    look = await _looks(request).save(
         caller,
         body.user_id,
         upload_id=None if body.upload_id is None else str(body.upload_id),
@@ -37,8 +34,8 @@ async def save_look(body: NewLookBody, caller: GlamCaller, handlers: UsesLooks) 
 
 @router.get("/looks/{user_id}", response_model=LooksPage)
 async def list_looks(
-    user_id: UserId, caller: GlamCaller, handlers: UsesLooks, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    user_id: UserId, caller: GlamCaller, request: Request, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Response:
     """Read a user's looks, newest first."""
-    page = await handlers.looks(caller, user_id, cursor=cursor, limit=limit)
+    page = await _looks(request).looks(caller, user_id, cursor=cursor, limit=limit)
     return Response(looks_page(page).model_dump_json(by_alias=True), media_type="application/json")
