@@ -31,7 +31,7 @@ class InsightHandlers:
         """Have a user's diary of some days put into words, and wait for it; the last 30 days if none are named.
 
         Raises:
-            Rejected: invalid_range.
+            Rejected: days_reversed or too_many_days.
         """
         require_user(caller, user_id)
         span = asked_span(first, last, datetime.now(UTC).date())

@@ -42,17 +42,18 @@ def _of_path(template: str, path: str) -> dict[str, str]:
 
 def _with_ids(body: Mapping[str, Any], call: Call) -> dict[str, Any]:
     """The body with the call's ids; an id that the call does without is left out."""
+    said = call.json or call.as_json
     kept = {name: value for name, value in body.items() if not _ID.fullmatch(name)}
-    return {**kept, **_ids(call.json if isinstance(call.json, dict) else {})}
+    return _in_order({**kept, **_ids(said if isinstance(said, dict) else {})})
 
 
 def _ids(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if _ID.fullmatch(name)}
 
 
-def _in_order(query: Mapping[str, Any]) -> dict[str, Any]:
-    """The query without a drawn cursor, which is nobody's, and with days that a rule doesn't refuse."""
-    kept = {name: value for name, value in query.items() if name != "cursor"}
+def _in_order(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A query or a body without a drawn cursor, which is nobody's, and with days that a rule doesn't refuse."""
+    kept = {name: value for name, value in said.items() if name != "cursor"}
     return {**kept, "to": kept["from"]} if "from" in kept else kept
 
 

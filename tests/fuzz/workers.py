@@ -5,17 +5,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from mien_core.events import from_record
+from mien_core.model.cycle import DiaryMetrics, NewSkinScan
+from mien_core.model.insights import Words
 from mien_core.model.platform import Job, JobKind, JobStatus
 from mien_core.ports import Database, Transaction
 from tests.makers import new_analysis
 
 PAUSE_SECONDS: Final = 0.01
+METRICS: Final = DiaryMetrics(radiance=62.0, moisture=55.5, texture=None, pores=0.0, dark_circles=100.0)
 
 
 async def _analyse_face(transaction: Transaction, job: Job) -> None:
     upload = await transaction.uploads.get(job.photo_id)
-    if upload is not None:
-        await transaction.analyses.save(new_analysis(upload, job.id))
+    if upload is None:
+        return
+    await transaction.analyses.save(new_analysis(upload, job.id))
+    day = await transaction.photo_days.of_upload(upload.id)
+    if day is not None and job.user_id is not None:
+        await transaction.skin_scans.add(NewSkinScan(job.id, job.tenant, job.user_id, day, METRICS, None))
+
+
+async def _write_insight(transaction: Transaction, job: Job) -> None:
+    await transaction.insights.write(job.id, Words("You slept well.", "summary", None))
 
 
 async def _erase_user(transaction: Transaction, job: Job) -> None:
@@ -27,6 +38,7 @@ async def _erase_user(transaction: Transaction, job: Job) -> None:
 RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] = {
     JobKind.ANALYSE_FACE: _analyse_face,
     JobKind.ERASE_USER: _erase_user,
+    JobKind.WRITE_INSIGHT: _write_insight,
 }
 
 

@@ -1,6 +1,7 @@
 """Glow Cycle's operations."""
 
 from mien_core.model.insights import Words
+from mien_core.model.keys import original_key
 from tests.operations.glam import AT_ONCE
 from tests.operations.skin import photo
 from tests.operations.world import OWNER, Call, Operation, World
@@ -61,9 +62,17 @@ async def _scans(world: World) -> Call:
     return Call(f"/skin/user/{OWNER}", marks=(await _one_scan(world)).marks)
 
 
-async def _photo_scan(_world: World) -> Call:
-    data = {"userId": OWNER, "date": DATE}
-    return Call("/skin/analyze", data=data, files={"image": ("me.png", photo(), "image/png")}, headers=AT_ONCE)
+async def _photo_scan(world: World) -> Call:
+    announced = {"contentType": "image/jpeg", "contentLength": 4, "purpose": "cycle", "userId": OWNER}
+    upload_id = str((await world.make(Call("/upload-url", json=announced)))["uploadId"])
+    await world.object_store.put(original_key(upload_id), b"jpeg", "image/jpeg")
+    return Call(
+        "/skin/analyze",
+        data={"userId": OWNER, "date": DATE},
+        files={"image": ("me.png", photo(), "image/png")},
+        as_json={"userId": OWNER, "uploadId": upload_id},
+        headers=AT_ONCE,
+    )
 
 
 async def _one_photo_scan(world: World) -> Call:

@@ -33,8 +33,9 @@ TENANT, OWNER = "acme", "anna"
 class Call:
     """A valid request, as httpx takes it.
 
-    marks are words of the owner's that nobody else's answer may have in it. afterwards is what is done once it was
-    answered 2xx, so that the next calls find the world as it was.
+    as_json is a body that does the same, where the operation takes JSON as well as this form. marks are words of the
+    owner's that nobody else's answer may have in it. afterwards is what is done once it was answered 2xx, so that the
+    next calls find the world as it was.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Call:
     params: Mapping[str, str] | None = None
     data: Mapping[str, str] | None = None
     files: Mapping[str, tuple[str, bytes, str]] | None = None
+    as_json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     afterwards: "Callable[[World, httpx.Response], Awaitable[None]] | None" = None

@@ -41,7 +41,6 @@ _ANOTHER_PHOTO: Final = "Follow the detail and take another photo."
 GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
     {
         "The request": {
-            "invalid_range": Entry(_REJECTED, "The days from and to make no span.", "Send from before to."),
             "user_id_missing": Entry(_REJECTED, "It isn't said for whom.", "Send user_id; a token may leave it out."),
             "malformed_json": Entry(_BAD, "The body is not JSON that can be read.", "Send a JSON object in UTF-8."),
             "malformed_form": Entry(

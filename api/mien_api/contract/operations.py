@@ -135,9 +135,10 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
         *_SKIN,
         *_WORK,
     ),
-    "get_scan": ("scan_not_found",),
+    "get_scan": ("scan_not_found", "analysis_cancelled", *_PHOTO, *_SKIN, *_WORK),
     "ask_for_insight": (
-        "invalid_range",
+        "days_reversed",
+        "too_many_days",
         "insight_not_found",
         "insight_cancelled",
         "overloaded",

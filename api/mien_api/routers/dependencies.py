@@ -34,12 +34,13 @@ async def _handlers(request: Request) -> Handlers:
 UsesHandlers = Annotated[Handlers, Depends(_handlers)]
 
 
-async def _skin_handlers(request: Request) -> SkinHandlers:
+async def skin_handlers_of(request: Request) -> SkinHandlers:
+    """The handlers of photos that come along, of the app that the request came to."""
     handlers: SkinHandlers = request.app.state.skin_handlers
     return handlers
 
 
-UsesSkinHandlers = Annotated[SkinHandlers, Depends(_skin_handlers)]
+UsesSkinHandlers = Annotated[SkinHandlers, Depends(skin_handlers_of)]
 
 
 async def caller_of(request: Request) -> Caller:

@@ -21,7 +21,7 @@ from mien_api.insight_schemas import (
 )
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
-from mien_api.routers.dependencies import CycleCaller, UsesHandlers
+from mien_api.routers.dependencies import CycleCaller, handlers_of
 from mien_api.schemas import UserId
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
@@ -35,8 +35,8 @@ LONGEST_WAIT_SECONDS: Final = 120.0
 router = APIRouter(tags=["Glow Cycle"])
 
 
-async def _insight_handlers(handlers: UsesHandlers) -> InsightHandlers:
-    return InsightHandlers(handlers)
+async def _insight_handlers(request: Request) -> InsightHandlers:
+    return InsightHandlers(await handlers_of(request))
 
 
 UsesInsights = Annotated[InsightHandlers, Depends(_insight_handlers)]

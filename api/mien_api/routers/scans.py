@@ -16,7 +16,7 @@ from mien_api.days import Day
 from mien_api.forms import OVERHEAD_BYTES, read_form
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
-from mien_api.routers.dependencies import CycleCaller, UsesSkinHandlers
+from mien_api.routers.dependencies import CycleCaller, skin_handlers_of
 from mien_api.scan_handlers import ScanHandlers, ScanResult, require_scan
 from mien_api.scan_schemas import (
     ScanAnalysisBody,
@@ -68,7 +68,8 @@ AnySchema = TypeVar("AnySchema", bound=Schema)
 router = APIRouter(tags=["Glow Cycle"])
 
 
-async def _scan_handlers(handlers: UsesSkinHandlers) -> ScanHandlers:
+async def _scan_handlers(request: Request) -> ScanHandlers:
+    handlers = await skin_handlers_of(request)
     return ScanHandlers(handlers.platform, handlers.door)
 
 

@@ -20,11 +20,12 @@ def asked_span(first: date | None, last: date | None, today: date) -> Span:
         today: the day on which is asked.
 
     Raises:
-        Rejected: invalid_range.
+        Rejected: days_reversed or too_many_days.
     """
     last = last or max(today, first or today)
     first = first or max(FIRST_DAY, last - timedelta(days=USUAL_DAYS - 1))
-    if not 0 <= (last - first).days < MOST_DAYS:
-        detail = f"An insight is about 1 to {MOST_DAYS} days, the first of them no later than the last. Name others."
-        raise Rejected("invalid_range", detail)
+    if first > last:
+        raise Rejected("days_reversed", "The first day is after the last one. Exchange them.")
+    if (last - first).days >= MOST_DAYS:
+        raise Rejected("too_many_days", f"An insight is about {MOST_DAYS} days at most. Ask for fewer.")
     return Span(first, last)
