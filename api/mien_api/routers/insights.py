@@ -36,7 +36,7 @@ router = APIRouter(tags=["Glow Cycle"])
 
 
 async def _insight_handlers(request: Request) -> InsightHandlers:
-    return InsightHandlers(await handlers_of(request))
+    return InsightHandlers(handlers_of(request))
 
 
 UsesInsights = Annotated[InsightHandlers, Depends(_insight_handlers)]
