@@ -115,6 +115,27 @@ class MediaErased(Fact):
     job_id: uuid.UUID
 
 
+class TryOnRequested(Fact):
+    """A photo is in the object store that a look is to be put on, and the job for it exists."""
+
+    type: ClassVar[str] = "dev.mien.try-on-requested.v1"
+    topic: ClassVar[str] = "mien.try-on-requested.v1"
+
+    upload_id: uuid.UUID
+    job_id: uuid.UUID
+
+
+class TryOnRendered(Fact):
+    """The look is on the photo, and the picture is in the object store."""
+
+    type: ClassVar[str] = "dev.mien.try-on-rendered.v1"
+    topic: ClassVar[str] = "mien.try-on-rendered.v1"
+
+    upload_id: uuid.UUID
+    job_id: uuid.UUID
+    model_revision: str
+
+
 AnyFact = (
     UploadReceived
     | FaceAnalysed
@@ -124,6 +145,8 @@ AnyFact = (
     | PosterRendered
     | ErasureRequested
     | MediaErased
+    | TryOnRequested
+    | TryOnRendered
 )
 
 FACTS: tuple[type[AnyFact], ...] = (
@@ -135,6 +158,8 @@ FACTS: tuple[type[AnyFact], ...] = (
     PosterRendered,
     ErasureRequested,
     MediaErased,
+    TryOnRequested,
+    TryOnRendered,
 )
 TOPICS: tuple[str, ...] = tuple(fact.topic for fact in FACTS)
 
@@ -211,6 +236,18 @@ def erasure_requested(job_id: str, traceparent: str | None = None) -> Event:
 def media_erased(cause: Event, traceparent: str | None = None) -> Event:
     """Say that the media of whom cause (an ErasureRequested) is about were erased."""
     return _event(MediaErased(job_id=cause.data.job_id), str(cause.id), traceparent or cause.traceparent)
+
+
+def try_on_requested(upload_id: str, job_id: str, traceparent: str | None = None) -> Event:
+    """Say that a look is to be put on the upload's photo. Its cause is the job, which exists once for an upload."""
+    data = TryOnRequested(upload_id=uuid.UUID(upload_id), job_id=uuid.UUID(job_id))
+    return _event(data, job_id, traceparent)
+
+
+def try_on_rendered(cause: Event, model_revision: str, traceparent: str | None = None) -> Event:
+    """Say that the picture of cause (a TryOnRequested) is there."""
+    data = TryOnRendered(upload_id=cause.upload_id, job_id=cause.data.job_id, model_revision=model_revision)
+    return _event(data, str(cause.id), traceparent or cause.traceparent)
 
 
 def _event(data: AnyFact, cause: str, traceparent: str | None) -> Event:

@@ -28,10 +28,12 @@ from mien_core.model.platform import (
     User,
 )
 from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
+from mien_core.ports_expiry import Expiry
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
 from mien_core.ports_privacy import Erasures, PersonalData
+from mien_core.ports_tryon import TryOnSessions
 from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
 
@@ -406,6 +408,14 @@ class Transaction(Protocol):
     @property
     def erasures(self) -> Erasures:
         """The users' erasures."""
+
+    @property
+    def tryon_sessions(self) -> TryOnSessions:
+        """The try-on sessions."""
+
+    @property
+    def expiry(self) -> Expiry:
+        """The photos whose time is over."""
 
     @property
     def outbox(self) -> Outbox:

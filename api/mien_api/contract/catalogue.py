@@ -212,6 +212,7 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "photo_expired": Entry(_GONE, "The photo is no longer kept.", "Upload it again."),
             "photo_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
             "object_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
+            "cancelled": Entry(_CONFLICT, "The session was cancelled.", "Begin another one."),
             "skin_not_visible": Entry(
                 _REJECTED, "The photo shows too little of the skin to say anything of it.", _ANOTHER_PHOTO
             ),

@@ -30,6 +30,11 @@ def poster_key(job_id: str) -> str:
     return f"posters/{job_id}.png"
 
 
+def tryon_key(job_id: str) -> str:
+    """The photo with a look put on it."""
+    return f"tryons/{job_id}.webp"
+
+
 def upload_id_of_original(key: str) -> str | None:
     """The upload whose original this key is, or None if it is another object."""
     match = _ORIGINAL.fullmatch(key)

@@ -87,6 +87,14 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         parent=("upload_id", "uploads"),
     ),
     PersonalTable(
+        "tryon_looks",
+        "the looks that you tried on",
+        Goes.WITH_ITS_PARENT,
+        key=("session_id",),
+        parent=("session_id", "tryon_sessions"),
+    ),
+    PersonalTable("tryon_sessions", "your try-on sessions", Goes.WITH_ITS_PARENT, parent=("id", "jobs")),
+    PersonalTable(
         "job_events", "the steps of that work", Goes.WITH_ITS_PARENT, key=("job_id", "seq"), parent=("job_id", "jobs")
     ),
     PersonalTable("uploads", "your photos: what for, when, and with which consent", Goes.WITH_OBJECTS),

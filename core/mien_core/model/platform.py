@@ -130,6 +130,7 @@ class JobKind(StrEnum):
     WRITE_INSIGHT = "write-insight"
     RENDER_POSTER = "render-poster"
     ERASE_USER = "erase-user"
+    RENDER_TRYON = "render-tryon"
 
 
 class JobStatus(StrEnum):

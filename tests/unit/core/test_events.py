@@ -25,6 +25,8 @@ from mien_core.events import (
     poster_rendered,
     poster_requested,
     to_record,
+    try_on_rendered,
+    try_on_requested,
     upload_received,
 )
 
@@ -32,8 +34,7 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "events"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RECEIVED = upload_received(str(uuid4()), str(uuid4()), TRACEPARENT)
 REQUESTED = poster_requested(str(uuid4()), TRACEPARENT)
-
-
+TRY_ON = try_on_requested(str(uuid4()), str(uuid4()), TRACEPARENT)
 ERASURE = erasure_requested(str(uuid4()), TRACEPARENT)
 
 
@@ -48,6 +49,8 @@ ERASURE = erasure_requested(str(uuid4()), TRACEPARENT)
         job_failed(REQUESTED, "photo_expired"),
         ERASURE,
         media_erased(ERASURE),
+        TRY_ON,
+        try_on_rendered(TRY_ON, "face@sha256:ab"),
     ],
 )
 def test_an_event_survives_its_way_over_a_topic(event: Event) -> None:

@@ -29,6 +29,7 @@ from mien_core.adapters.memory.repositories import (
     MemoryUsers,
     State,
 )
+from mien_core.adapters.memory.tryon_sessions import MemoryExpiry, MemoryTryOnSessions
 from mien_core.adapters.memory.usage import MemoryUsage
 from mien_core.adapters.memory.webhooks import MemoryWebhookDeliveries, MemoryWebhooks
 from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
@@ -58,6 +59,8 @@ class MemoryTransaction:
         self.payments = MemoryPayments(state)
         self.personal_data = MemoryPersonalData(state)
         self.erasures = MemoryErasures(state)
+        self.tryon_sessions = MemoryTryOnSessions(state)
+        self.expiry = MemoryExpiry(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

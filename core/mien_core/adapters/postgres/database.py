@@ -16,6 +16,7 @@ from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.erasures import PostgresErasures
+from mien_core.adapters.postgres.expiry import PostgresExpiry
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.insights import PostgresInsights
 from mien_core.adapters.postgres.jobs import PostgresJobs
@@ -35,6 +36,7 @@ from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
 from mien_core.adapters.postgres.skin_scans import PostgresSkinScans
 from mien_core.adapters.postgres.statements import BEGIN, Connection, Reading, Statements, UnitOfWork
 from mien_core.adapters.postgres.translation import translated
+from mien_core.adapters.postgres.tryon_sessions import PostgresTryOnSessions
 from mien_core.adapters.postgres.uploads import PostgresUploads
 from mien_core.adapters.postgres.usage import PostgresUsage
 from mien_core.adapters.postgres.users import PostgresUsers
@@ -79,6 +81,8 @@ class PostgresTransaction:
         self.payments = PostgresPayments(statements)
         self.personal_data = PostgresPersonalData(statements)
         self.erasures = PostgresErasures(statements)
+        self.tryon_sessions = PostgresTryOnSessions(statements)
+        self.expiry = PostgresExpiry(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)

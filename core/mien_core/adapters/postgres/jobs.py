@@ -10,6 +10,7 @@ from psycopg.types.json import Json
 from mien_core.adapters.postgres import ledger
 from mien_core.adapters.postgres.statements import Row, Statements
 from mien_core.adapters.postgres.translation import as_uuid
+from mien_core.adapters.postgres.tryon_sessions import follow
 from mien_core.adapters.postgres.uploads import note_user
 from mien_core.adapters.postgres.webhook_deliveries import tell
 from mien_core.errors import Missing
@@ -125,7 +126,7 @@ class PostgresJobs:
             Json({**job.timings, **(timings or {})}),
             as_uuid(job_id),
         )
-        changed = self._known(row)
+        changed = await self._known(row)
         if status.ended:
             self._signals.append((Channel.JOB_ENDS, job_id))
             if row["is_told"]:
@@ -141,7 +142,7 @@ class PostgresJobs:
             or await ledger.take(self._statements, job, attempt=job.redrives + 1)
         ):
             raise not_payable()
-        return self._known(await self._step(_REOPEN, deadline_seconds, as_uuid(job_id)))
+        return await self._known(await self._step(_REOPEN, deadline_seconds, as_uuid(job_id)))
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """See ports.Jobs."""
@@ -188,10 +189,12 @@ class PostgresJobs:
         assert row is not None  # noqa: S101 - the row is locked by _own
         return row
 
-    def _known(self, row: Row) -> Job:
-        """The job as this transaction has just made it; it needn't be read again."""
+    async def _known(self, row: Row) -> Job:
+        """The job as this transaction has just made it, its session told; it needn't be read again."""
         changed = _job(row)
         self._locked[changed.id] = changed
+        if changed.kind is JobKind.RENDER_TRYON:
+            await follow(self._statements, changed)
         return changed
 
     async def _one(self, statement: str, *parameters: object) -> Job | None:
