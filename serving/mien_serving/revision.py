@@ -1,4 +1,4 @@
-"""A model revision's shell around Ray Serve: its models loaded once, photos analysed in batches."""
+"""A model revision's shell around Ray Serve: its models loaded once, photos looked at in batches."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -6,11 +6,13 @@ from typing import Final
 
 from mien_core.errors import MienError
 from mien_core.model.serving import FaceRequest
+from mien_core.model.tryon import TryOnRequest
 from mien_serving.batching import Batcher
-from mien_serving.wiring import face_analysis, load_engine
+from mien_serving.wiring import face_analysis, load_engine, try_on
 
 _BATCH: Final = 8
 _PICTURE_THREADS: Final = 2
+_LOOK_THREADS: Final = 1
 _SWITCH_SECONDS: Final = 0.0005
 
 
@@ -35,6 +37,7 @@ class FaceRevision:
         self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
         infer = Batcher(self._engine.analyse, _BATCH, self._inference)
         self._analysis = face_analysis(digest, infer, _PICTURE_THREADS)
+        self._try_on = try_on(digest, infer, _LOOK_THREADS)
 
     async def ready(self) -> None:
         """Answered as soon as the models are loaded; the router asks it before it calls itself healthy."""
@@ -43,6 +46,14 @@ class FaceRevision:
         """The answer as JSON, ready to be sent on, or the error that the caller shall hear."""
         try:
             answer = await self._analysis.answer(request)
+        except MienError as error:
+            return error
+        return answer.model_dump_json().encode()
+
+    async def try_on(self, request: TryOnRequest) -> bytes | MienError:
+        """Put a look on a photo; the answer is as analyse's."""
+        try:
+            answer = await self._try_on.answer(request)
         except MienError as error:
             return error
         return answer.model_dump_json().encode()

@@ -19,19 +19,20 @@ from starlette.responses import Response
 
 from mien_core.errors import MienError, Unavailable
 from mien_core.model.serving import FaceRequest, PosterRequest
+from mien_core.model.tryon import TryOnRequest
 from mien_core.rules.serve_config import POSTER_APPLICATION
 from mien_serving import etags
 from mien_serving.problems import problem, problem_of
-from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request
+from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request, parse_try_on
 
 log = logging.getLogger(__name__)
 
 _REACH_SECONDS: Final = 5.0
-_PATHS: Final = "Serving knows GET /health, POST /v1/face and POST /v1/poster."
+_PATHS: Final = "Serving knows GET /health, and POST /v1/face, /v1/tryon and /v1/poster."
 
 
 class Router:
-    """Answers HTTP: POST /v1/face by the revision that the request's subject gets, POST /v1/poster, and GET /health."""
+    """Answers HTTP: POST /v1/face and /v1/tryon by the revision that the subject gets, POST /v1/poster, GET /health."""
 
     def __init__(self) -> None:
         self._routes = Routes(RouterConfig(revisions={}))
@@ -64,9 +65,11 @@ class Router:
             case "POST", "/v1/face":
                 asked = parse_request(await request.body())
                 return await self._face(asked, request.headers.get("if-none-match"))
+            case "POST", "/v1/tryon":
+                return await self._try_on(parse_try_on(await request.body()))
             case "POST", "/v1/poster":
                 return await self._poster(parse_poster_request(await request.body()))
-            case _, "/health" | "/v1/face" | "/v1/poster":
+            case _, "/health" | "/v1/face" | "/v1/tryon" | "/v1/poster":
                 return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path knows another method.")
             case _:
                 return problem(HTTPStatus.NOT_FOUND, "path_not_found", _PATHS)
@@ -95,16 +98,21 @@ class Router:
         headers = {"ETag": f'"{etag}"'}
         if etags.names(if_none_match, etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        outcome = await self._call(self._routes.application_of(revision), "analyse", request)
-        if isinstance(outcome, MienError):
-            raise outcome
+        outcome = await self._outcome(self._routes.application_of(revision), "analyse", request)
         return Response(outcome, media_type="application/json", headers=headers)
 
+    async def _try_on(self, request: TryOnRequest) -> Response:
+        application = self._routes.application_of(self._routes.revision_for(request))
+        return Response(await self._outcome(application, "try_on", request), media_type="application/json")
+
     async def _poster(self, request: PosterRequest) -> Response:
-        outcome = await self._call(POSTER_APPLICATION, "compose", request)
+        return Response(await self._outcome(POSTER_APPLICATION, "compose", request), media_type="application/json")
+
+    async def _outcome(self, application: str, method: str, request: object) -> bytes:
+        outcome: bytes | MienError = await self._call(application, method, request)
         if isinstance(outcome, MienError):
             raise outcome
-        return Response(outcome, media_type="application/json")
+        return outcome
 
     async def _call(self, application: str, method: str, *arguments: object) -> Any:
         try:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien_core.errors import Missing, Rejected
 from mien_core.model.serving import FaceRequest, PosterRequest
+from mien_core.model.tryon import TryOnRequest
 from mien_core.rules.routing import choose_revision
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -75,6 +76,15 @@ def parse_request(body: bytes) -> FaceRequest:
         Rejected: malformed_request.
     """
     return _parsed(body, FaceRequest, "a face analysis")
+
+
+def parse_try_on(body: bytes) -> TryOnRequest:
+    """The request for a try-on in this body.
+
+    Raises:
+        Rejected: malformed_request.
+    """
+    return _parsed(body, TryOnRequest, "a try-on")
 
 
 def parse_poster_request(body: bytes) -> PosterRequest:

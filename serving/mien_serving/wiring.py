@@ -22,8 +22,10 @@ from mien_serving.face.device_cut import cut_on_device
 from mien_serving.face.engine import FaceEngine, FaceResult
 from mien_serving.face.model_files import ModelFiles
 from mien_serving.face.region import cut_on_host
+from mien_serving.makeup.engine import make_up
 from mien_serving.skin.engine import SkinEngine
 from mien_serving.tflite.executor import TorchExecutor
+from mien_serving.tryon import TryOn
 
 
 def _default_cache() -> Path:
@@ -73,6 +75,17 @@ def face_analysis(digest: str, infer: Callable[[Pixels], Awaitable[FaceResult]],
         measure_skin=SkinEngine().analyse,
         annotate=annotate,
         threads=ThreadPoolExecutor(picture_threads, thread_name_prefix="pictures"),
+    )
+
+
+def try_on(digest: str, infer: Callable[[Pixels], Awaitable[FaceResult]], picture_threads: int) -> TryOn:
+    """Looks put on photos in the configured bucket; it has threads of its own, so that no analysis waits for them."""
+    return TryOn(
+        revision=revision_name(digest),
+        store=S3ObjectStore(load(ReplicaSettings).s3),
+        infer=infer,
+        make_up=make_up,
+        threads=ThreadPoolExecutor(picture_threads, thread_name_prefix="looks"),
     )
 
 

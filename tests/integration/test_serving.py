@@ -13,7 +13,10 @@ import pytest
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.model.keys import annotated_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer
+from mien_core.model.tryon import TryOnAnswer, TryOnRequest
+from mien_core.photo import open_photo
 from mien_core.rules.serve_config import Revision, ServeOptions, render
+from mien_core.rules.tryon import LOOKS
 from mien_core.settings import S3Settings
 from mien_local.parts.ray import Ray
 from mien_local.parts.serving import deploy
@@ -143,6 +146,28 @@ async def test_an_answer_that_is_known_is_confirmed_without_a_replica(
     assert_problem(
         await platform.ask(str(uuid4()), etag, revision="face@sha256:000000000000"), 404, "revision_not_found"
     )
+
+
+async def test_a_look_is_put_on_a_photo(platform: Platform, revisions: Sequence[Revision]) -> None:
+    """A kept photo of a face comes back with its picture in the store; one without a face is refused."""
+    pictures = {}
+    for name, picture in (("face", astronaut()), ("none", no_face())):
+        upload_id, job_id = str(uuid4()), str(uuid4())
+        await platform.store.put(photo_key(upload_id), open_photo(jpeg_bytes(picture)).encoded, "image/jpeg")
+        request = TryOnRequest(
+            upload_id=upload_id,
+            photo_key=photo_key(upload_id),
+            subject="public/visitor",
+            job_id=job_id,
+            presets=LOOKS["berry"],
+        )
+        pictures[name] = await platform.http.post("/v1/tryon", content=request.model_dump_json())
+    assert pictures["face"].status_code == 200, pictures["face"].text
+    answer = TryOnAnswer.model_validate_json(pictures["face"].content)
+    assert answer.model_revision == revisions[0].name
+    assert (await platform.store.get(answer.output_key))[8:12] == b"WEBP"
+    assert_problem(pictures["none"], 422, "no_face")
+    assert_problem(await platform.http.post("/v1/tryon", content=b"{}"), 422, "malformed_request")
 
 
 async def test_no_face(platform: Platform) -> None:

@@ -213,6 +213,11 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "photo_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
             "object_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
             "cancelled": Entry(_CONFLICT, "The session was cancelled.", "Begin another one."),
+            "look_not_supported": Entry(
+                _REJECTED,
+                "The look has nothing that can be rendered.",
+                "Choose one with lipstick, blush or eyeshadow.",
+            ),
             "skin_not_visible": Entry(
                 _REJECTED, "The photo shows too little of the skin to say anything of it.", _ANOTHER_PHOTO
             ),

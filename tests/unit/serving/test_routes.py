@@ -7,10 +7,12 @@ from pydantic import ValidationError
 
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
 from mien_core.model.serving import FaceRequest, PosterRequest
+from mien_core.model.tryon import TryOnRequest
 from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+from mien_core.rules.tryon import LOOKS
 from mien_serving import etags
 from mien_serving.problems import problem_of
-from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request
+from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request, parse_try_on
 
 A, B = (
     Revision(revision_name(digest), "s3://models/x", digest) for digest in ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
@@ -135,3 +137,14 @@ def test_errors_become_problems(error: MienError, status: int) -> None:
     assert (body["code"], body["detail"]) == (error.code, error.detail)
     assert set(body) == {"type", "title", "status", "detail", "code"}
     assert response.headers.get("retry-after") == ("2" if status == 503 else None)
+
+
+def test_a_try_on_is_routed_as_an_analysis_is() -> None:
+    """It survives its way as JSON, and the same subject gets the same revision for both."""
+    asked = TryOnRequest(
+        upload_id="u", photo_key="uploads/u/photo", subject="tenant/user", job_id="j", presets=LOOKS["berry"]
+    )
+    assert parse_try_on(asked.model_dump_json().encode()) == asked
+    assert routes(0.5).revision_for(asked) == routes(0.5).revision_for(request())
+    with pytest.raises(Rejected, match="jobId"):
+        parse_try_on(request().model_dump_json().encode())
