@@ -32,6 +32,7 @@ from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.erase_user import WORK_SECONDS, EraseUser
 from mien_streams.handlers.render_poster import RenderPoster
+from mien_streams.handlers.render_tryon import RenderTryOn
 from mien_streams.handlers.s3_notifications import S3Notifications
 from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.handlers.write_insight import WriteInsight
@@ -43,6 +44,7 @@ from mien_streams.llm.insights import ModelWriter
 from mien_streams.posters import HttpPosterEngine, PosterEngine
 from mien_streams.relay import Relay
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
+from mien_streams.tryon_engine import HttpTryOnEngine, TryOnEngine
 from mien_streams.webhooks import Courier, WebhookRole, WebhookSender
 
 TOPICS = (*EVENT_TOPICS, s3_notifications.TOPIC)
@@ -126,6 +128,13 @@ class Parts:
         connections = self.settings.streams.concurrency
         return await self._stack.enter_async_context(HttpPosterEngine(self._with_serving().serving, connections, gate))
 
+    async def tryon_engine(self) -> TryOnEngine:
+        """Who puts looks on photos, within the model serving."""
+        gate = Gate("tryon")
+        self.gates.append(gate)
+        connections = self.settings.streams.concurrency
+        return await self._stack.enter_async_context(HttpTryOnEngine(self._with_serving().serving, connections, gate))
+
     def object_store(self) -> ObjectStore:
         """The bucket."""
         store = S3ObjectStore(self.store_settings)
@@ -178,6 +187,10 @@ async def _sweep_erased(parts: Parts) -> Handler:
     return SweepErased(parts.database, parts.object_store())
 
 
+async def _render_tryon(parts: Parts) -> Handler:
+    return JobHandler(parts.database, RenderTryOn(parts.database, await parts.tryon_engine()))
+
+
 async def _s3_notifications(parts: Parts) -> Handler:
     return S3Notifications(parts.database)
 
@@ -192,6 +205,7 @@ AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     RenderPoster.name: _render_poster,
     EraseUser.name: _erase_user,
     SweepErased.name: _sweep_erased,
+    RenderTryOn.name: _render_tryon,
     S3Notifications.name: _s3_notifications,
     WriteInsight.name: _write_insight,
 }
@@ -201,6 +215,7 @@ SETTINGS: Mapping[str, type[StreamsSettings]] = {
     RenderPoster.name: AnalyseFaceSettings,
     EraseUser.name: StoreSettings,
     SweepErased.name: StoreSettings,
+    RenderTryOn.name: AnalyseFaceSettings,
     WriteInsight.name: WriteInsightSettings,
     WebhookRole.name: WebhookRoleSettings,
 }

@@ -213,6 +213,7 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "photo_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
             "object_not_found": Entry(_REJECTED, "The photo was gone when its work began.", "Upload it again."),
             "cancelled": Entry(_CONFLICT, "The session was cancelled.", "Begin another one."),
+            "session_expired": Entry(_GONE, "The session was over when its work began.", "Begin another one."),
             "look_not_supported": Entry(
                 _REJECTED,
                 "The look has nothing that can be rendered.",
