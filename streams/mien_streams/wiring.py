@@ -43,6 +43,7 @@ from mien_streams.llm.bedrock import BedrockModel, BedrockSettings
 from mien_streams.llm.insights import ModelWriter
 from mien_streams.posters import HttpPosterEngine, PosterEngine
 from mien_streams.relay import Relay
+from mien_streams.retention import Retention, RetentionSettings
 from mien_streams.serving import FaceAnalysis, HttpFaceAnalysis
 from mien_streams.tryon_engine import HttpTryOnEngine, TryOnEngine
 from mien_streams.webhooks import Courier, WebhookRole, WebhookSender
@@ -100,6 +101,12 @@ class WebhookRoleSettings(StreamsSettings):
     """What the role webhooks needs besides."""
 
     webhooks: WebhookSettings
+
+
+class RetentionRoleSettings(StoreSettings):
+    """What the role retention needs besides."""
+
+    retention: RetentionSettings = RetentionSettings()
 
 
 class Parts:
@@ -211,6 +218,8 @@ AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
 }
 # What a role needs to know besides what all do; what inherits from another comes before it.
 SETTINGS: Mapping[str, type[StreamsSettings]] = {
+    # before StoreSettings, whose kinds they are: of what a class inherits from, the nearer comes first
+    Retention.name: RetentionRoleSettings,
     AnalyseFace.name: AnalyseFaceSettings,
     RenderPoster.name: AnalyseFaceSettings,
     EraseUser.name: StoreSettings,
@@ -219,7 +228,7 @@ SETTINGS: Mapping[str, type[StreamsSettings]] = {
     WriteInsight.name: WriteInsightSettings,
     WebhookRole.name: WebhookRoleSettings,
 }
-ROLES = (Relay.name, WebhookRole.name, *AGENTS)
+ROLES = (Relay.name, WebhookRole.name, Retention.name, *AGENTS)
 # Units of work that may share a transaction: a quarter of what is in flight by default. With more in each, too few go
 # on while one is being committed (decision 22 has the figures).
 SHARING = 4
@@ -240,6 +249,10 @@ async def built(names: Collection[str], settings: StreamsSettings) -> AsyncItera
             # not shared: undone for another's error, an outcome would be lost and its message sent again
             own = await stack.enter_async_context(PostgresDatabase(settings.postgres))
             roles.append(await _webhooks(settings, own, stack))
+        if Retention.name in names:
+            # not shared: who shares a transaction would wait for the locks that its deletions wait for
+            own = await stack.enter_async_context(PostgresDatabase(settings.postgres))
+            roles.append(_retention(settings, own, stack))
         for make in [make for name, make in AGENTS.items() if name in names]:
             parts = Parts(settings, database, stack)
             handler = await make(parts)
@@ -263,6 +276,14 @@ async def _webhooks(settings: StreamsSettings, database: Database, stack: contex
     keys = SecretKeys(own.key.get_secret_value(), [key.get_secret_value() for key in own.older_keys])
     sender = await stack.enter_async_context(WebhookSender(SystemResolver(), allow_private=own.allow_private))
     return WebhookRole(database, Courier(database, sender, keys))
+
+
+def _retention(settings: StreamsSettings, database: Database, stack: contextlib.AsyncExitStack) -> Retention:
+    if not isinstance(settings, RetentionRoleSettings):
+        raise TypeError("The role retention needs RetentionRoleSettings; settings_class tells.")
+    store = S3ObjectStore(settings.s3)
+    stack.push_async_callback(store.close)
+    return Retention(database, store, settings.retention)
 
 
 def _agent(handler: Handler, parts: Parts) -> Agent:
