@@ -33,6 +33,7 @@ from mien_api.routers import (
     predictions,
     scans,
     skin,
+    tryon,
     usage,
     users,
     webhooks,
@@ -65,6 +66,7 @@ WORK = {
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
     scans.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
+    tryon.PATH: Work(JobKind.RENDER_TRYON, photo=True),
     insights.PATH: Work(JobKind.WRITE_INSIGHT),
     posters.PATH: Work(JobKind.RENDER_POSTER, methods=frozenset({"GET", "POST"})),
 }
@@ -80,6 +82,7 @@ ROUTERS = (
     insights.router,
     posters.router,
     payments.router,
+    tryon.router,
     jobs.router,
     users.router,
     usage.router,
@@ -176,7 +179,8 @@ def create_app(
     app.state.webhook_rules = webhook_rules
     problems.install(app)
     idempotency.install(app, leases)
-    app.add_middleware(GuardMiddleware, body_limits={skin.PATH: skin.MAX_BODY_BYTES, scans.PATH: scans.MAX_BODY_BYTES})
+    body_limits = {route.PATH: route.MAX_BODY_BYTES for route in (skin, scans, tryon)}
+    app.add_middleware(GuardMiddleware, body_limits=body_limits)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(cors_origins),

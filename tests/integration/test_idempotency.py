@@ -22,6 +22,7 @@ from mien_api.app import create_app
 from mien_api.handlers import Handlers
 from mien_api.poster_settings import PosterSettings
 from mien_api.routers.skin import PATH
+from mien_api.routers.tryon import PATH as TRYON_PATH
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.idempotency import Answered, Claim, IdempotencyKeys, InFlight, OtherRequest
@@ -253,6 +254,11 @@ async def test_of_many_at_once_on_two_ingresses_one_does_the_work(ingresses: Ing
         assert ingresses.count("uploads") == before + 1
 
 
+async def try_on(client: httpx.AsyncClient, key: str) -> httpx.Response:
+    files = {"image": ("me.png", photo(), "image/png")}
+    return await client.post(TRYON_PATH, files=files, data={"user_token": "v"}, headers={"Idempotency-Key": key})
+
+
 Begin = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
 
 
@@ -281,6 +287,10 @@ CREATIONS: dict[str, tuple[Begin, set[str]]] = {
     "scan": (posting("/skin", **ANNA, date="2026-11-20", metrics={"radiance": 50}), {"skin_scans"}),
     # its rows, and an object in the store, too
     "scan of a photo": (scan_photo, {"uploads", "photo_days", "jobs", "job_events", "outbox"}),
+    "session with a photo": (
+        try_on,
+        {"uploads", "jobs", "job_events", "tryon_sessions", "tryon_looks", "outbox"},
+    ),
     "insight": (posting("/insights", **ANNA), {"insights", "jobs", "job_events", "outbox"}),
     "webhook": (posting("/webhooks", url="https://shop.example/", events=["job.completed"]), {"webhooks", "audit_log"}),
     # each key is somebody else, since one who is being erased already isn't erased once more

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.operations import cycle, glam, looks, platform, posters, skin, users, webhooks
+from tests.operations import cycle, glam, looks, platform, posters, skin, tryon, users, webhooks
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -11,6 +11,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **cycle.OPERATIONS,
     **skin.OPERATIONS,
     **posters.OPERATIONS,
+    **tryon.OPERATIONS,
     **platform.OPERATIONS,
     **webhooks.OPERATIONS,
     **users.OPERATIONS,

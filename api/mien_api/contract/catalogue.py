@@ -149,6 +149,11 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "scan_not_found": Entry(
                 _MISSING, "There is no such line in the skin diary, or it is another's.", _CHECK_ID
             ),
+            "session_not_found": Entry(
+                _MISSING,
+                "There is no such session, it began 24 hours ago, or it is another's.",
+                f"{_CHECK_ID} Begin another one.",
+            ),
             "user_not_found": Entry(_MISSING, "There is no such user, or the caller may not act for them.", _CHECK_ID),
             "erasure_in_progress": Entry(
                 _CONFLICT,
@@ -183,7 +188,7 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
                 _REJECTED, "A photo can't be of this type.", "Convert it to JPEG, PNG or WebP."
             ),
             "photo_too_large": Entry(
-                _REJECTED, "The photo has more than 10 MB; Skin Chapters says 413.", "Send it smaller."
+                _REJECTED, "The photo has more than 10 MB; Skin Chapters and TryOnAI say 413.", "Send it smaller."
             ),
             "not_an_image": Entry(
                 _REJECTED, "The bytes are no image; Skin Chapters says 400.", "Send a JPEG, PNG or WebP."

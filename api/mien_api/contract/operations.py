@@ -164,6 +164,13 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "delete_webhook": ("webhook_not_found", "webhooks_unavailable"),
     "rotate_secret": ("webhook_not_found", "webhooks_unavailable"),
     "send_test": ("webhook_not_found", "webhook_disabled", "webhooks_unavailable"),
+    "create_session": (
+        "consent_required",
+        "overloaded",
+        "object_store_unavailable",
+        *(code for code in _PHOTO if code != "no_face"),
+    ),
+    "get_session": ("session_not_found", "object_store_unavailable"),
     "get_job": ("job_not_found",),
     "cancel_job": ("job_not_found", "job_already_ended", "erasure_not_cancellable"),
     "stream_job": ("job_not_found", "too_many_streams", "streams_full"),
@@ -191,6 +198,7 @@ _SKIN_STATUSES: Final = {
 STATUSES: Final[Mapping[str, Mapping[str, int]]] = {
     "analyze_skin": _SKIN_STATUSES,
     "get_skin_analysis": _SKIN_STATUSES,
+    "create_session": {"photo_too_large": 413},
 }
 # Whom nobody counts, and what needs no database.
 _PLAIN: Final = frozenset({"health"})

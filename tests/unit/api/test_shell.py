@@ -38,6 +38,8 @@ PATHS = {
     "/skin/analyze/{scan_id}",
     "/insights",
     "/insights/{user_id}",
+    "/api/tryon/sessions",
+    "/api/tryon/sessions/{session_id}",
     "/jobs/{job_id}",
     "/usage",
     "/users/{user_id}",
