@@ -103,10 +103,11 @@ class _Exchange:
 
     async def run(self) -> None:
         method, path = self._scope["method"], self._scope["path"]
-        client = self._scope.get("client")
+        request_id, client = self._answers.request_id, self._answers.limiting.address(self._scope)
         quiet = path in _QUIET_PATHS
         if not quiet:
-            logger.info("%s %s - Client: %s", method, path, client[0] if client else "unknown")
+            fields = {"method": method, "path": path, "client": client}
+            logger.info("[%s] %s %s - Client: %s", request_id, method, path, client, extra=fields)
         started = time.perf_counter()
         await self._app(self._scope, self._receive, self._identified_send)
         seconds = time.perf_counter() - started
@@ -114,8 +115,8 @@ class _Exchange:
         requests.inc()
         times.observe(seconds)
         if not quiet:
-            fields = {"status": self.status, "seconds": round(seconds, 4), "route": self.route}
-            logger.info("Completed %d in %.3fs", self.status, seconds, extra=fields)
+            measured = {"status": self.status, "seconds": round(seconds, 4), "route": self.route}
+            logger.info("[%s] Completed %d in %.3fs", request_id, self.status, seconds, extra=measured)
 
     async def _identified_send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -135,12 +135,17 @@ async def test_a_bug_is_a_500_that_says_nothing(platform: Platform, caplog: pyte
 
 
 async def test_each_request_logs_two_lines(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The first names method, path and client, the second status and seconds; query strings are not logged."""
+    """The first names method, path and client, the second status and seconds, both the request; no query string.
+
+    Each of them is a field of its own besides.
+    """
     with caplog.at_level(logging.INFO, "mien_api.requests"):
-        await client.get("/look/x?secret=42")
-    first, second = [record.getMessage() for record in caplog.records if record.name == "mien_api.requests"]
-    assert first == "GET /look/x - Client: 192.0.2.7"
-    assert re.match(r"Completed 422 in \d+\.\d{3}s$", second)
+        await client.get("/look/x?secret=42", headers={"X-Request-ID": "abc-123"})
+    first, second = [record for record in caplog.records if record.name == "mien_api.requests"]
+    assert first.getMessage() == "[abc-123] GET /look/x - Client: 192.0.2.7"
+    assert re.match(r"\[abc-123\] Completed 422 in \d+\.\d{3}s$", second.getMessage())
+    assert {"method": "GET", "path": "/look/x", "client": "192.0.2.7"}.items() <= vars(first).items()
+    assert {"status": 422, "route": "/look/{upload_id}"}.items() <= vars(second).items()
     # the test's own client may log the URL that it asks for
     assert not [record for record in caplog.records if record.name != "httpx" and "secret" in record.getMessage()]
 
