@@ -116,7 +116,8 @@ def mien(*arguments: str, home: Path, timeout: float = UP_SECONDS) -> subprocess
     """Run the command for people, in a data folder of its own."""
     return subprocess.run(
         [sys.executable, "-m", "mien_local", *arguments],
-        env={**os.environ, "MIEN_HOME": str(home)},
+        # nobody waits an hour for the sweep
+        env={**os.environ, "MIEN_HOME": str(home), "MIEN_RETENTION__INTERVAL_SECONDS": "5"},
         capture_output=True,
         text=True,
         timeout=timeout,
