@@ -136,7 +136,8 @@ def test_credits_are_bought(platform: Platform) -> None:
     for key, status in ((secret, 200), (secret, 200), ("whsec_guessed-by-somebody", 400)):
         at = int(time.time())
         signed = hmac.new(key.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-        told = httpx.post(url, content=body, headers={"Stripe-Signature": f"t={at},v1={signed}"}, timeout=60)
+        headers = {"Stripe-Signature": f"t={at},v1={signed}", "Content-Type": "application/json"}
+        told = httpx.post(url, content=body, headers=headers, timeout=60)
         assert told.status_code == status, told.text
     assert credits_of(platform, user_id) == payment["credits"]
     assert platform.client.get(PATH, params=order, headers={"Prefer": "wait=60"}, timeout=90).status_code == 200

@@ -34,11 +34,16 @@ async def _erase_user(transaction: Transaction, job: Job) -> None:
     await transaction.erasures.end(job.id)
 
 
+async def _render_poster(_transaction: Transaction, _job: Job) -> None:
+    """Its picture is in the object store alone."""
+
+
 # How each kind of job comes to its result; the job's own end is the same for all.
 RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] = {
     JobKind.ANALYSE_FACE: _analyse_face,
     JobKind.ERASE_USER: _erase_user,
     JobKind.WRITE_INSIGHT: _write_insight,
+    JobKind.RENDER_POSTER: _render_poster,
 }
 
 

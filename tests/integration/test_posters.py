@@ -54,7 +54,7 @@ class Shop:
         body = json.dumps({"id": f"evt_{number}", "type": kind, "data": {"object": intent}}).encode()
         at = int(time.time())
         signed = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-        headers = {"Stripe-Signature": f"t={at},v1={signed}"}
+        headers = {"Stripe-Signature": f"t={at},v1={signed}", "Content-Type": "application/json"}
         return await self.clients[number % 2].post("/pay", content=body, headers=headers)
 
     async def end(self, job_id: str, status: JobStatus) -> bool:

@@ -144,7 +144,10 @@ def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI
         limiting=limiting,
         webhook_rules=webhook_rules(),
         # without a provider nothing is sold
-        poster_settings=PosterSettings(payment_secret=SecretStr("whsec_of-the-walk-over-all")),
+        # for as many posters as anybody draws
+        poster_settings=PosterSettings(
+            payment_secret=SecretStr("whsec_of-the-walk-over-all"), welcome_credits=1_000_000
+        ),
     )
 
 

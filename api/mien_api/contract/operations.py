@@ -51,6 +51,7 @@ _SKIN: Final = (
 )
 
 _POSTER: Final = (
+    "user_id_missing",
     "upload_not_found",
     "upload_not_received",
     "purpose_not_poster",
@@ -59,6 +60,7 @@ _POSTER: Final = (
     "poster_cancelled",
     "overloaded",
     "object_store_unavailable",
+    *_PHOTO,
     *_WORK,
 )
 _WEBHOOK_URL: Final = (
@@ -147,11 +149,12 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "list_insights": (),
     "create_user": ("user_id_missing", "email_taken"),
-    "get_user": ("user_not_found",),
+    "get_user": ("user_id_missing", "user_not_found"),
     "make_poster": _POSTER,
     "get_poster": _POSTER,
-    "list_posters": ("object_store_unavailable",),
+    "list_posters": ("user_id_missing", "object_store_unavailable"),
     "pay": (
+        "user_id_missing",
         "unknown_pack",
         "payment_not_found",
         "payment_mismatch",

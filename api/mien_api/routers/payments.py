@@ -32,12 +32,8 @@ _FORMS: Final[dict[str, Any]] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "anyOf": [
-                        PayBody.model_json_schema(),
-                        {"type": "object", "title": "ProviderEvent", "description": "With Stripe-Signature alone."},
-                    ]
-                },
+                # the provider's events are the provider's to describe
+                "schema": PayBody.model_json_schema(),
                 "example": {"user_id": "anna", "pack": "starter"},
             }
         },

@@ -1,13 +1,13 @@
 """TryOnAI's sessions, and the ways to photos whose time is over.
 
 Revision ID: 0009
-Revises: 0014
+Revises: 0008
 """
 
 from alembic import op
 
 revision = "0009"
-down_revision = "0014"
+down_revision = "0008"
 
 # The columns and indexes are the contract's. input_image_url and output_image_url hold the objects' keys: a URL that
 # opens them is signed for whoever asks. What was asked for lies beside it, in a table of its own.

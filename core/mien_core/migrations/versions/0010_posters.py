@@ -1,13 +1,13 @@
 """The Movie Poster Generator: accounts, payments, the ledger of credits, posters.
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 # job_id of an entry without a reference: the ledger keeps what a job cost when the job is long gone. The balance is
 # read off the index.
