@@ -133,13 +133,18 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods_of_path(request: Request) -> list[str]:
-    """The methods that the path knows: the router names those of the first route that has it alone."""
-    found: set[str] = set()
+    """The methods that the path knows: the router names those of the first route that has it alone.
+
+    /looks/save is also the looks of a user, if one is called so, but nobody who asks means that: it is the path that
+    has the fewest parameters.
+    """
+    methods: dict[str, set[str]] = {}
     for route in iter_route_contexts(request.app.routes):
-        pattern, _, _ = compile_path(str(route.path))
-        if pattern.match(request.scope["path"]):
-            found |= route.methods or set()
-    return sorted(found)
+        path = str(route.path)
+        if compile_path(path)[0].match(request.scope["path"]):
+            methods.setdefault(path, set()).update(route.methods or ())
+    plainest = min(methods, key=lambda path: path.count("{"), default="")
+    return sorted(methods.get(plainest, ()))
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

@@ -34,8 +34,8 @@ async def _erase_user(transaction: Transaction, job: Job) -> None:
     await transaction.erasures.end(job.id)
 
 
-async def _render_poster(_transaction: Transaction, _job: Job) -> None:
-    """Its picture is in the object store alone."""
+async def _picture_alone(_transaction: Transaction, _job: Job) -> None:
+    """What comes of it is in the object store, where nobody fetches it."""
 
 
 # How each kind of job comes to its result; the job's own end is the same for all.
@@ -43,7 +43,8 @@ RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] 
     JobKind.ANALYSE_FACE: _analyse_face,
     JobKind.ERASE_USER: _erase_user,
     JobKind.WRITE_INSIGHT: _write_insight,
-    JobKind.RENDER_POSTER: _render_poster,
+    JobKind.RENDER_POSTER: _picture_alone,
+    JobKind.RENDER_TRYON: _picture_alone,
 }
 
 
