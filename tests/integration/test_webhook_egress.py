@@ -104,6 +104,19 @@ async def test_what_was_registered_in_development_reaches_nothing_later(
     assert receiver.messages == []
 
 
+async def test_what_was_registered_without_tls_is_not_sent_later(
+    fresh_database: str, database: PostgresDatabase
+) -> None:
+    """Where development isn't allowed any more, its name isn't even looked up."""
+    resolver = ChangingResolver()
+    await register(database, "http://shop.example/hook")
+    before = attempts("address_refused")
+    async with sending(fresh_database, resolver, allow_private=False):
+        await end(database)
+        await until(lambda: attempts("address_refused") > before)
+    assert resolver.asked == []
+
+
 class ChangingResolver(MemoryResolver):
     """Gives each of its answers once: who asks more often than it is meant to gets an error."""
 
