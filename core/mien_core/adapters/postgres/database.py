@@ -123,7 +123,7 @@ class PostgresDatabase:
 
     def __init__(self, settings: PostgresSettings, sharing: int = 1) -> None:
         self._url = settings.url.get_secret_value()
-        self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+        self._given_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool = self._new_pool(settings, {"options": f"-c idle_in_transaction_session_timeout={STOPPED_SECONDS}s"})
         self._shared = SharedTransactions(self._pool, PostgresTransaction, sharing) if sharing > 1 else None
         # connections of their own, so that the server itself refuses a write among reads
@@ -222,21 +222,20 @@ class PostgresDatabase:
             # given up early, the next request begins a new one
             reconnect_timeout=RECONNECT_SECONDS,
             check=self._check_if_idle,
-            reset=self._note_use,
             open=False,
         )
-
-    async def _note_use(self, connection: Connection) -> None:
-        self._used_at[connection] = time.monotonic()
 
     async def _check_if_idle(self, connection: Connection) -> None:
         """Find out here, and not in a request, that a connection died with a restarted server.
 
-        One that answered a moment ago is believed: the check is a round trip, and a busy process would pay it
-        with every unit of work.
+        One that was given out a moment ago is believed: the check is a round trip, and a busy process would pay it
+        with every unit of work. When it came back would be nearer to the truth; but whoever asks the pool to tell has
+        each connection come back by way of its workers.
         """
-        if time.monotonic() - self._used_at.get(connection, 0.0) > IDLE_SECONDS:
+        now = time.monotonic()
+        if now - self._given_at.get(connection, 0.0) > IDLE_SECONDS:
             await AsyncConnectionPool.check_connection(connection)
+        self._given_at[connection] = now
 
 
 @contextlib.asynccontextmanager
