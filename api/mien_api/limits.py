@@ -140,14 +140,11 @@ class Limiting:
             raise
 
     async def admit(self, request: Request, caller: Caller) -> None:
-        """Count a request of a caller, or of its address where it was let in without a credential.
+        """Count a request of a caller who showed a credential.
 
         Raises:
             Unavailable: rate_limited.
         """
-        if "Authorization" not in request.headers:
-            await self.admit_address(request)
-            return
         quota = self._of_callers[_quota_name(request.scope)]
         # a user without a name is the tenant itself
         await self._take(request, quota, caller.tenant, *([] if caller.user_id is None else [caller.user_id]))

@@ -40,8 +40,9 @@ def configure(settings: TelemetrySettings, service: str) -> None:
         handler.setFormatter(formatter)
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
     logging.captureWarnings(capture=True)
-    # Which thread and process wrote a line is found out for each one, and no format of ours shows it.
+    # Which thread, process and line of code wrote a line is found out for each one, and no format of ours shows it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - the standard library's HOWTO says so
     exporting = settings.otlp_endpoint
     trace.set_tracer_provider(_exporting_provider(exporting, service) if exporting else IdsOnlyProvider())
     if settings.metrics_port:

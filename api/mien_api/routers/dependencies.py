@@ -54,9 +54,12 @@ async def caller_of(request: Request) -> Caller:
         Unavailable: as Authentication.caller, or rate_limited.
     """
     known: Caller | None = getattr(request.state, "caller", None)
-    if known is None and "Authorization" not in request.headers:
+    if known is not None:
+        return known
+    authorization = request.headers.get("Authorization")
+    if authorization is None:
         known = await _anonymous(request)
-    return known or await _identified(request)
+    return known or await _identified(request, authorization)
 
 
 def anonymous_address(request: Request) -> str | None:
@@ -65,11 +68,11 @@ def anonymous_address(request: Request) -> str | None:
     return limiting.address(request.scope) if "Authorization" not in request.headers else None
 
 
-async def _identified(request: Request) -> Caller:
+async def _identified(request: Request, authorization: str | None) -> Caller:
     authentication: Authentication = request.app.state.authentication
     limiting: Limiting = request.app.state.limiting
     try:
-        known = await authentication.caller(request.headers.get("Authorization"))
+        known = await authentication.caller(authorization)
     except Rejected:
         await limiting.count_failure(request)
         raise
