@@ -34,14 +34,11 @@ class PersonalData(Protocol):
     async def remove_rows(self, person: Person, limit: int) -> int:
         """Delete some of the user's rows that go by themselves; how many. 0 means that there are none."""
 
-    async def lock_user(self, person: Person) -> None:
-        """Keep everybody from writing something new about the user until the transaction ends."""
-
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """How many rows there are about the user, by table, the user's own apart; tables without any are left out."""
 
     async def remove_user(self, person: Person) -> None:
-        """Delete the user's own row, when nothing refers to it any more.
+        """Delete the user's own row, when nothing refers to it any more; who is about to write something is waited for.
 
         Raises:
             Unavailable: erasure_incomplete, if something does.

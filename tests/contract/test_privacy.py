@@ -137,7 +137,6 @@ async def test_rows_and_media_go_and_nobody_elses(database: Database) -> None:
         async with database.transaction() as transaction:
             assert await transaction.personal_data.remove_media(anna.person, [one]) > 0
     async with database.transaction() as transaction:
-        await transaction.personal_data.lock_user(anna.person)
         assert await transaction.personal_data.remaining(anna.person) == {}
         await transaction.personal_data.remove_user(anna.person)
     assert await shown(database, anna.person) == {table.name: [] for table in PERSONAL_TABLES}

@@ -72,7 +72,6 @@ class EraseUser(JobAgent[Erased]):
         person = erasure.person if erasure else None
         if person is None:
             raise _superseded()
-        await transaction.personal_data.lock_user(person)
         remaining = await transaction.personal_data.remaining(person)
         if remaining:
             found = ", ".join(f"{rows} {table}" for table, rows in remaining.items())

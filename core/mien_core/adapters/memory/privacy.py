@@ -98,9 +98,6 @@ class MemoryPersonalData:
                 return len(keys)
         return 0
 
-    async def lock_user(self, person: Person) -> None:
-        """See ports_privacy.PersonalData. The transaction itself is the lock."""
-
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
         tables = [table for table in PERSONAL_TABLES if table.goes is not Goes.AT_THE_END]

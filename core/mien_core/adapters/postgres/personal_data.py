@@ -67,7 +67,6 @@ _REMOVE_TRACES: Final = (
     "DELETE FROM usage_jobs WHERE job_id = ANY(%(ids)s)",
     "DELETE FROM webhook_deliveries WHERE job_id = ANY(%(ids)s)",
 )
-_LOCK_USER: Final = "SELECT FROM users WHERE tenant = %(tenant)s AND id = %(user_id)s FOR UPDATE"
 _REMOVE_USER: Final = "DELETE FROM users WHERE tenant = %(tenant)s AND id = %(user_id)s"
 
 
@@ -151,17 +150,13 @@ class PostgresPersonalData:
                 return removed
         return 0
 
-    async def lock_user(self, person: Person) -> None:
-        """See ports_privacy.PersonalData. References to the row wait for its lock, and then for the row itself."""
-        await self._statements.execute(_LOCK_USER, _of(person))
-
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
         cursor = await self._statements.execute(_REMAINING, _of(person))
         return +Counter({row["name"]: row["rows"] async for row in cursor})
 
     async def remove_user(self, person: Person) -> None:
-        """See ports_privacy.PersonalData."""
+        """See ports_privacy.PersonalData. The references to the row are what finds a row that came meanwhile."""
         try:
             await self._statements.execute(_REMOVE_USER, _of(person))
         except ForeignKeyViolation as error:
