@@ -1,6 +1,6 @@
 """What a photo says of a face: the report that serving makes, Postgres keeps and the applications show."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -9,6 +9,9 @@ NOTICE = "An appearance measure, not a diagnosis."
 
 ToneClass = Literal["very_light", "light", "intermediate", "tan", "brown", "dark"]
 Undertone = Literal["cool", "neutral", "warm"]
+
+# The ten tones of the Monk Skin Tone scale as sRGB (Monk 2019).
+MONK_SCALE: Final = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 
 
 class Value(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mien_core.model.face import Gate, Tone
+from mien_core.model.face import MONK_SCALE, Gate, Tone
 from mien_core.model.skin import CONDITIONS, MeasureName, SkinMeasure
 from mien_core.rules.skin import PRESENT_ABOVE
 from mien_local import words
@@ -12,7 +12,6 @@ from mien_local.analysed import Analysed
 from mien_local.page.pictures import Outline, Window
 from mien_local.page.scales import Bar, bar, place_between
 from mien_serving.face.gates import AT_LEAST
-from mien_serving.face.tone import MONK_SCALE
 from mien_serving.skin.probability import CURVES
 
 # Where the classes of the individual typology angle begin, in degrees, and where the scale on the page ends.

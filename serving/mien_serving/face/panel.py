@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mien_core.model.face import FaceReport, Gate
+from mien_core.model.face import MONK_SCALE, FaceReport, Gate
 from mien_serving.face.gates import AT_LEAST
-from mien_serving.face.tone import MONK_SCALE
 
 WIDTH: Final = 340
 _MARGIN: Final = 18

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien_core.model.face import MonkTone, Tone, ToneClass, Undertone
+from mien_core.model.face import MONK_SCALE, MonkTone, Tone, ToneClass, Undertone
 from mien_serving.face.colour import ciede2000, lab_of_srgb
 from mien_serving.face.crop import CLIPPED, FaceCrop
 from mien_serving.face.topology import FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK
@@ -22,7 +22,6 @@ LEAST_PIXELS: Final = 200
 # Half of the least colourful Monk tone's; what has less is a photo in black and white.
 LEAST_CHROMA: Final = 1.9
 
-MONK_SCALE: Final = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 MONK_LAB: Final = lab_of_srgb(np.array([list(bytes.fromhex(code)) for code in MONK_SCALE], dtype=np.uint8))
 
 # Lower bounds of the classes by ITA in degrees; what is below them all is dark.

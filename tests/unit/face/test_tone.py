@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien_core.model.face import FaceReport
+from mien_core.model.face import MONK_SCALE, FaceReport
 from mien_serving.face.crop import FaceCrop, crop_of
 from mien_serving.face.engine import FaceEngine
 from mien_serving.face.tone import (
     MONK_LAB,
-    MONK_SCALE,
     class_of,
     ita_of,
     skin_colour,
