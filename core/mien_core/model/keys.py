@@ -35,6 +35,11 @@ def tryon_key(job_id: str) -> str:
     return f"tryons/{job_id}.webp"
 
 
+def asset_key(asset_id: str) -> str:
+    """An overlay's picture: nobody's, so no upload's end takes it along."""
+    return f"assets/{asset_id}.png"
+
+
 def upload_id_of_original(key: str) -> str | None:
     """The upload whose original this key is, or None if it is another object."""
     match = _ORIGINAL.fullmatch(key)
