@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from mien_core.model.dead_letters import NewDeadLetter
 from mien_core.model.face import BoundingBox, Face, FaceReport, Gate, Landmark, MonkTone, Pose, Quality, Tone
+from mien_core.model.looks import Preset, Product, Shade
 from mien_core.model.platform import JobKind, NewAnalysis, NewJob, NewUpload, Upload
+from mien_core.model.recommendations import NewRecommendation, Recommendation, RecommendedLook
 from mien_core.model.serving import PhotoFacts
 from mien_core.model.skin import (
     CONDITIONS,
@@ -134,3 +136,21 @@ def new_analysis(upload: Upload, job_id: str, **fields: Any) -> NewAnalysis:
 
 def record(value: bytes = b"{}") -> Record:
     return Record(topic="mien.test.v1", key=b"key", value=value, headers=(("ce_id", b"1"), ("raw", b"\xff\x00")))
+
+
+def recommendation(engine: str = "ranker") -> Recommendation:
+    """One look, with a preset and a product."""
+    preset = Preset(category="lipstick", color="#A4414B", finish="satin", intensity=0.7)
+    product = Product(
+        product_id="lip-017",
+        name="Velvet",
+        shade=Shade(name="Rosewood", hex="#A4414B"),
+        url="https://shop.example/lip-017",
+        reason="It is warm.",
+    )
+    look = RecommendedLook(name="Soft evening", reason="Warm colours.", presets=(preset,), products=(product,))
+    return Recommendation(engine=engine, looks=(look,))
+
+
+def new_recommendation(upload: Upload, job_id: str, engine: str = "ranker") -> NewRecommendation:
+    return NewRecommendation(upload.id, job_id, upload.tenant, upload.user_id, recommendation(engine))

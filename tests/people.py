@@ -17,7 +17,7 @@ from mien_core.model.platform import JobKind, JobStatus, NewJob, NewSkinAnalysis
 from mien_core.model.privacy import Person
 from mien_core.ports import Database, ObjectStore, Record
 from mien_core.usage import Calls, UsageCount
-from tests.makers import new_analysis, new_dead_letter, new_upload
+from tests.makers import new_analysis, new_dead_letter, new_recommendation, new_upload
 
 TODAY = date(2026, 11, 21)
 # the tables in which live() leaves something
@@ -30,6 +30,7 @@ SHARED_TABLES = frozenset(
         "journal_entries",
         "looks",
         "periods",
+        "recommendations",
         "skin_analyses",
         "skin_scans",
         "uploads",
@@ -65,6 +66,7 @@ async def live(database: Database, store: ObjectStore, tenant: str = "acme", use
         done = await start_analysis(transaction, analysed)
         under_way = await start_analysis(transaction, announced)
         await transaction.analyses.save(new_analysis(analysed, done.id))
+        await transaction.recommendations.save(new_recommendation(analysed, done.id))
         await transaction.jobs.change(done.id, JobStatus.COMPLETED)
         alone = NewJob(str(uuid4()), tenant, person.user_id, JobKind.ANALYSE_FACE, None, 600)
         await transaction.jobs.create(alone)

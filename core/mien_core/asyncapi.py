@@ -19,6 +19,7 @@ _TRACEPARENT: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 # What fields of facts look like that are no ids.
 _EXAMPLES: Final[Mapping[str, str]] = {
     "code": "no_face",
+    "engine": "ranker",
     "model_revision": "face@sha256:0123456789ab",
 }
 

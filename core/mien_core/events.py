@@ -58,6 +58,27 @@ class FaceAnalysed(Fact):
     model_revision: str
 
 
+class LooksRequested(Fact):
+    """Looks are to be recommended for an analysed photo, and a job for them exists."""
+
+    type: ClassVar[str] = "dev.mien.looks-requested.v1"
+    topic: ClassVar[str] = "mien.looks-requested.v1"
+
+    upload_id: uuid.UUID
+    job_id: uuid.UUID
+
+
+class LooksRecommended(Fact):
+    """Looks were recommended for a photo and are saved. The job is the one that they were made by."""
+
+    type: ClassVar[str] = "dev.mien.looks-recommended.v1"
+    topic: ClassVar[str] = "mien.looks-recommended.v1"
+
+    upload_id: uuid.UUID
+    job_id: uuid.UUID
+    engine: str
+
+
 class JobFailed(Fact):
     """A job ended without a result; code is stable, and says why. Not every job is about a photo."""
 
@@ -139,6 +160,8 @@ class TryOnRendered(Fact):
 AnyFact = (
     UploadReceived
     | FaceAnalysed
+    | LooksRequested
+    | LooksRecommended
     | JobFailed
     | InsightRequested
     | PosterRequested
@@ -152,6 +175,8 @@ AnyFact = (
 FACTS: tuple[type[AnyFact], ...] = (
     UploadReceived,
     FaceAnalysed,
+    LooksRequested,
+    LooksRecommended,
     JobFailed,
     InsightRequested,
     PosterRequested,
@@ -202,6 +227,18 @@ def upload_received(upload_id: str, job_id: str, traceparent: str | None = None)
 def face_analysed(cause: Event, model_revision: str, traceparent: str | None = None) -> Event:
     """Say that the upload of cause (an UploadReceived) was analysed."""
     data = FaceAnalysed(upload_id=cause.upload_id, job_id=cause.data.job_id, model_revision=model_revision)
+    return _event(data, str(cause.id), traceparent or cause.traceparent)
+
+
+def looks_requested(upload_id: str, job_id: str, traceparent: str | None = None) -> Event:
+    """Say that looks are to be recommended. Its cause is the job, which exists once for an upload."""
+    data = LooksRequested(upload_id=uuid.UUID(upload_id), job_id=uuid.UUID(job_id))
+    return _event(data, job_id, traceparent)
+
+
+def looks_recommended(cause: Event, engine: str, traceparent: str | None = None) -> Event:
+    """Say that looks were recommended by the job which cause (an UploadReceived or a LooksRequested) began."""
+    data = LooksRecommended(upload_id=cause.upload_id, job_id=cause.data.job_id, engine=engine)
     return _event(data, str(cause.id), traceparent or cause.traceparent)
 
 

@@ -33,6 +33,7 @@ from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
 from mien_core.ports_privacy import Erasures, PersonalData
+from mien_core.ports_recommendations import Products, Recommendations
 from mien_core.ports_tryon import TryOnSessions
 from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
@@ -416,6 +417,14 @@ class Transaction(Protocol):
     @property
     def expiry(self) -> Expiry:
         """The photos whose time is over."""
+
+    @property
+    def products(self) -> Products:
+        """The catalogue."""
+
+    @property
+    def recommendations(self) -> Recommendations:
+        """The looks that were recommended."""
 
     @property
     def outbox(self) -> Outbox:

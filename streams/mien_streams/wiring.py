@@ -31,6 +31,7 @@ from mien_streams.gate import Gate
 from mien_streams.handlers import s3_notifications
 from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.erase_user import WORK_SECONDS, EraseUser
+from mien_streams.handlers.recommend_looks import RecommendLooks
 from mien_streams.handlers.render_poster import RenderPoster
 from mien_streams.handlers.render_tryon import RenderTryOn
 from mien_streams.handlers.s3_notifications import S3Notifications
@@ -41,6 +42,7 @@ from mien_streams.job_handler import JobHandler
 from mien_streams.lag import Lag
 from mien_streams.llm.bedrock import BedrockModel, BedrockSettings
 from mien_streams.llm.insights import ModelWriter
+from mien_streams.looks import Ranker, Recommending
 from mien_streams.posters import HttpPosterEngine, PosterEngine
 from mien_streams.relay import Relay
 from mien_streams.retention import Retention, RetentionSettings
@@ -169,6 +171,10 @@ class Parts:
             raise TypeError("A role with objects needs StoreSettings; settings_class tells.")
         return self.settings.s3
 
+    def recommending(self) -> Recommending:
+        """Who recommends looks."""
+        return Recommending(self.database, Ranker())
+
     def _with_serving(self) -> AnalyseFaceSettings:
         if not isinstance(self.settings, AnalyseFaceSettings):
             raise TypeError("A role that asks serving needs AnalyseFaceSettings; settings_class tells.")
@@ -176,7 +182,7 @@ class Parts:
 
 
 async def _analyse_face(parts: Parts) -> Handler:
-    agent = AnalyseFace(parts.database, await parts.face_analysis(), parts.object_store())
+    agent = AnalyseFace(parts.database, await parts.face_analysis(), parts.object_store(), parts.recommending())
     return JobHandler(parts.database, agent)
 
 
@@ -198,6 +204,10 @@ async def _render_tryon(parts: Parts) -> Handler:
     return JobHandler(parts.database, RenderTryOn(parts.database, await parts.tryon_engine()))
 
 
+async def _recommend_looks(parts: Parts) -> Handler:
+    return JobHandler(parts.database, RecommendLooks(parts.database, parts.recommending()))
+
+
 async def _s3_notifications(parts: Parts) -> Handler:
     return S3Notifications(parts.database)
 
@@ -213,6 +223,7 @@ AGENTS: Mapping[str, Callable[[Parts], Awaitable[Handler]]] = {
     EraseUser.name: _erase_user,
     SweepErased.name: _sweep_erased,
     RenderTryOn.name: _render_tryon,
+    RecommendLooks.name: _recommend_looks,
     S3Notifications.name: _s3_notifications,
     WriteInsight.name: _write_insight,
 }

@@ -9,7 +9,7 @@ from mien_core.model.cycle import DiaryMetrics, NewSkinScan
 from mien_core.model.insights import Words
 from mien_core.model.platform import Job, JobKind, JobStatus
 from mien_core.ports import Database, Transaction
-from tests.makers import new_analysis
+from tests.makers import new_analysis, new_recommendation
 
 PAUSE_SECONDS: Final = 0.01
 METRICS: Final = DiaryMetrics(radiance=62.0, moisture=55.5, texture=None, pores=0.0, dark_circles=100.0)
@@ -20,6 +20,8 @@ async def _analyse_face(transaction: Transaction, job: Job) -> None:
     if upload is None:
         return
     await transaction.analyses.save(new_analysis(upload, job.id))
+    if upload.purpose == "glam":
+        await transaction.recommendations.save(new_recommendation(upload, job.id))
     day = await transaction.photo_days.of_upload(upload.id)
     if day is not None and job.user_id is not None:
         await transaction.skin_scans.add(NewSkinScan(job.id, job.tenant, job.user_id, day, METRICS, None))
@@ -27,6 +29,12 @@ async def _analyse_face(transaction: Transaction, job: Job) -> None:
 
 async def _write_insight(transaction: Transaction, job: Job) -> None:
     await transaction.insights.write(job.id, Words("You slept well.", "summary", None))
+
+
+async def _recommend_looks(transaction: Transaction, job: Job) -> None:
+    upload = await transaction.uploads.get(job.photo_id)
+    if upload is not None:
+        await transaction.recommendations.save(new_recommendation(upload, job.id))
 
 
 async def _erase_user(transaction: Transaction, job: Job) -> None:
@@ -45,6 +53,7 @@ RESULTS: Final[Mapping[JobKind, Callable[[Transaction, Job], Awaitable[None]]]] 
     JobKind.WRITE_INSIGHT: _write_insight,
     JobKind.RENDER_POSTER: _picture_alone,
     JobKind.RENDER_TRYON: _picture_alone,
+    JobKind.RECOMMEND_LOOKS: _recommend_looks,
 }
 
 

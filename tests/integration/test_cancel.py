@@ -16,6 +16,7 @@ from mien_core.settings import PostgresSettings
 from mien_streams.handlers.analyse_face import Analysed, AnalyseFace
 from mien_streams.job_agent import Assignment
 from mien_streams.job_handler import JobHandler
+from mien_streams.looks import Ranker, Recommending
 from tests.unit.streams.stand_ins import ScriptedServing, analysis, emitted, job, started
 
 CALLER = Caller("acme", None)
@@ -27,7 +28,7 @@ class PausingAgent(AnalyseFace):
     """Stops in the transaction that ends the job, its row locked, until it is told to go on."""
 
     def __init__(self, database: PostgresDatabase) -> None:
-        super().__init__(database, ScriptedServing(), MemoryObjectStore())
+        super().__init__(database, ScriptedServing(), MemoryObjectStore(), Recommending(database, Ranker()))
         self.saving, self.going_on = asyncio.Event(), asyncio.Event()
 
     async def save(self, transaction: Transaction, assignment: Assignment, result: Analysed) -> None:
@@ -64,7 +65,7 @@ async def somebody_waits_for_a_lock(url: str) -> None:
 async def test_a_cancellation_that_comes_first_wins(database: PostgresDatabase, fresh_database: str) -> None:
     """A worker that is about to save, and waits for the job's lock, saves nothing at all."""
     begun, delivery = await started(database)
-    agent = AnalyseFace(database, ScriptedServing(), MemoryObjectStore())
+    agent = AnalyseFace(database, ScriptedServing(), MemoryObjectStore(), Recommending(database, Ranker()))
     async with database.transaction() as cancelling:
         await cancelling.jobs.change(begun.id, JobStatus.CANCELLED)
         working = asyncio.create_task(JobHandler(database, agent).handle(delivery))
@@ -94,7 +95,7 @@ async def test_a_result_that_comes_first_wins(database: PostgresDatabase, fresh_
 async def test_whoever_wins_there_is_one_end_and_what_belongs_to_it(database: PostgresDatabase) -> None:
     """Many jobs, each cancelled somewhere in its worker's way: analysis, event and completed go together, or not."""
     begun = [await started(database) for _ in range(JOBS)]
-    agent = AnalyseFace(database, ScriptedServing(), MemoryObjectStore())
+    agent = AnalyseFace(database, ScriptedServing(), MemoryObjectStore(), Recommending(database, Ranker()))
 
     async def cancel(job_id: str, pauses: int) -> bool:
         for _ in range(pauses):

@@ -35,6 +35,7 @@ from mien_streams.handlers.analyse_face import AnalyseFace
 from mien_streams.handlers.erase_user import EraseUser
 from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.job_handler import JobHandler
+from mien_streams.looks import Ranker, Recommending
 from tests.makers import new_upload
 from tests.people import PICTURES, Life, live_everywhere, naming, rows_of
 from tests.unit.streams.stand_ins import ScriptedServing, answer, delivered
@@ -296,7 +297,8 @@ async def analysing(bench: Bench, person: Person, serving: ScriptedServing) -> t
         assert upload is not None
         job = await start_analysis(transaction, upload)
         record = (await transaction.outbox.due(10_000))[-1].record
-    handler = JobHandler(bench.database, AnalyseFace(bench.database, serving, bench.store))
+    agent = AnalyseFace(bench.database, serving, bench.store, Recommending(bench.database, Ranker()))
+    handler = JobHandler(bench.database, agent)
     return job, asyncio.create_task(Edge(bench.database, handler).process(delivered(record)))
 
 

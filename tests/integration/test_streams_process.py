@@ -227,7 +227,7 @@ async def test_a_job_goes_all_the_way(platform: Platform) -> None:
         job = await platform.begin()
         [ended] = await platform.ended(job)
         assert ended.status is JobStatus.COMPLETED
-        hops = {"outbox", "kafka", "queue", "begin", "serving", "serving.decode", "commit"}
+        hops = {"outbox", "kafka", "queue", "begin", "serving", "serving.decode", "serving.recommend", "commit"}
         assert set(ended.timings) == hops
         async with platform.database.transaction() as transaction:
             analysis = await transaction.analyses.get(job.photo_id)

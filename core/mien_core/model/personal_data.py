@@ -80,6 +80,13 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         parent=("upload_id", "uploads"),
     ),
     PersonalTable(
+        "recommendations",
+        "the looks that each photo was recommended",
+        Goes.WITH_ITS_PARENT,
+        key=("upload_id",),
+        parent=("upload_id", "uploads"),
+    ),
+    PersonalTable(
         "photo_days",
         "the days that photos are about",
         Goes.WITH_ITS_PARENT,
@@ -119,6 +126,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
     "erasures": "names its user while it is under way, afterwards by pseudonym: who asked may look at how it ended",
     "idempotency_keys": "found and read only with what the caller alone has (decision 17); gone after 24 hours",
     "inbox": "which handler has dealt with which event: ids made of ids, from which nothing can be told",
+    "products": "the catalogue that looks are recommended from",
     "rate_limits": "keys are hashes; a window is over after a minute",
     "usage": "how often a tenant called which route",
 }

@@ -131,6 +131,7 @@ class JobKind(StrEnum):
     RENDER_POSTER = "render-poster"
     ERASE_USER = "erase-user"
     RENDER_TRYON = "render-tryon"
+    RECOMMEND_LOOKS = "recommend-looks"
 
 
 class JobStatus(StrEnum):

@@ -1,20 +1,29 @@
 """On UploadReceived: ask serving what the photo shows and save it, or say why there is nothing."""
 
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mien_core import telemetry
+from mien_core.errors import Unavailable
 from mien_core.events import UploadReceived, face_analysed, to_record
 from mien_core.model.cycle import DiaryMetrics, NewSkinScan
 from mien_core.model.keys import photo_key
 from mien_core.model.platform import Analysis, NewAnalysis, NewSkinAnalysis, Upload
+from mien_core.model.recommendations import Recommendation
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.ports import Database, ObjectStore, Transaction
 from mien_core.rules.skin import Conclusion, require_conclusion
 from mien_core.rules.skin_diary import require_metrics
+from mien_streams.handlers.recommend_looks import request_looks
 from mien_streams.job_agent import Assignment, JobAgent
+from mien_streams.looks import Recommending, save_looks
 from mien_streams.reuse import Reuse
 from mien_streams.serving import FaceAnalysis
+from mien_streams.timing import since
+
+logger = logging.getLogger(__name__)
 
 NAME = "analyse-face"
 TOPIC = UploadReceived.topic
@@ -22,11 +31,17 @@ TOPIC = UploadReceived.topic
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """What serving answered, and what is told to whoever sent a photo for its skin, or for the skin diary."""
+    """What serving answered, and what follows from it.
+
+    conclusion is what is told to whoever sent a photo for its skin, metrics to whoever keeps a skin diary;
+    recommendation is the looks that an engine had at once. timings are milliseconds by step.
+    """
 
     answer: FaceAnswer
-    conclusion: Conclusion | None
-    metrics: DiaryMetrics | None
+    timings: Mapping[str, float]
+    conclusion: Conclusion | None = None
+    metrics: DiaryMetrics | None = None
+    recommendation: Recommendation | None = None
 
 
 class AnalyseFace(JobAgent[Analysed]):
@@ -34,26 +49,34 @@ class AnalyseFace(JobAgent[Analysed]):
 
     A skin photo with a user has a row in skin_analyses besides, and fails where it shows none of the conditions.
     A photo for the skin diary has a row in skin_scans, and fails where it shows none of the metrics.
+    A photo for GlamAI has looks recommended: along with the analysis if that takes no time, else by a job of its own.
     """
 
     name = NAME
     takes = UploadReceived
     hop = "serving"
 
-    def __init__(self, database: Database, serving: FaceAnalysis, object_store: ObjectStore) -> None:
+    def __init__(
+        self, database: Database, serving: FaceAnalysis, object_store: ObjectStore, recommending: Recommending
+    ) -> None:
         self._database = database
         self._serving = Reuse(serving, object_store)
+        self._recommending = recommending
 
     async def work(self, assignment: Assignment) -> Analysed:
         """See JobAgent."""
         upload = assignment.photo
         answer = await self._serving.analyse(_request(upload), await self._earlier(upload))
         shown = answer.skin, answer.report.face.quality
-        return Analysed(
-            answer,
-            conclusion=require_conclusion(*shown) if upload.purpose == "skin" else None,
-            metrics=require_metrics(*shown) if upload.purpose == "cycle" else None,
-        )
+        if upload.purpose == "skin":
+            return Analysed(answer, answer.timings, conclusion=require_conclusion(*shown))
+        if upload.purpose == "cycle":
+            return Analysed(answer, answer.timings, metrics=require_metrics(*shown))
+        if upload.purpose != "glam" or not self._recommending.at_once:
+            return Analysed(answer, answer.timings)
+        started = time.monotonic()
+        looks = await self._looks(answer)
+        return Analysed(answer, {**answer.timings, "recommend": since(started)}, recommendation=looks)
 
     async def save(self, transaction: Transaction, assignment: Assignment, result: Analysed) -> None:
         """See JobAgent."""
@@ -89,10 +112,29 @@ class AnalyseFace(JobAgent[Analysed]):
             await _save_scan(transaction, assignment, result.metrics)
         analysed = face_analysed(assignment.event, answer.model_revision, telemetry.current_traceparent())
         await transaction.outbox.add(to_record(analysed))
+        if result.recommendation is not None:
+            await save_looks(transaction, job, assignment.photo, result.recommendation, assignment.event)
+        elif assignment.photo.purpose == "glam":
+            await request_looks(transaction, assignment.photo)
 
     def steps(self, result: Analysed) -> Mapping[str, float]:
-        """See JobAgent: serving's own."""
-        return result.answer.timings
+        """See JobAgent: serving's own, and what came after them."""
+        return result.timings
+
+    async def _looks(self, answer: FaceAnswer) -> Recommendation | None:
+        """What is recommended at once; None where that fails: the agent then does it, with its retries.
+
+        Raises:
+            Unavailable: the database is away, so nothing could be saved either.
+        """
+        try:
+            return await self._recommending.recommend(answer.report.tone, answer.skin)
+        except Unavailable:
+            raise
+        except Exception:
+            # the face's analysis must not be lost for it, not even for a bug
+            logger.exception("No looks at once; they are left to the agent recommend-looks")
+            return None
 
     async def _earlier(self, upload: Upload) -> Analysis | None:
         """What the tenant, and nobody else, was told of the same pixels, where they are known before serving's look."""

@@ -11,7 +11,15 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import MienError, Missing, Rejected, Unavailable
-from mien_core.events import FaceAnalysed, JobFailed, face_analysed, from_record, to_record, upload_received
+from mien_core.events import (
+    FaceAnalysed,
+    JobFailed,
+    LooksRecommended,
+    face_analysed,
+    from_record,
+    to_record,
+    upload_received,
+)
 from mien_core.model.cycle import DiaryMetrics
 from mien_core.model.platform import Job, JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
@@ -22,6 +30,7 @@ from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import NAME, Analysed, AnalyseFace
 from mien_streams.job_handler import JobHandler
+from mien_streams.looks import Ranker, Recommending
 from mien_streams.serving import FaceAnalysis
 from tests.makers import skin_report
 from tests.unit.streams.stand_ins import (
@@ -40,14 +49,23 @@ from tests.unit.streams.stand_ins import (
 def analyse_face(
     database: MemoryDatabase, serving: FaceAnalysis, object_store: MemoryObjectStore | None = None
 ) -> JobHandler[Analysed]:
-    return JobHandler(database, AnalyseFace(database, serving, object_store or MemoryObjectStore()))
+    recommending = Recommending(database, Ranker())
+    return JobHandler(database, AnalyseFace(database, serving, object_store or MemoryObjectStore(), recommending))
+
+
+# what a completed analysis tells, in this order
+FOLLOW_UPS = [FaceAnalysed.type, LooksRecommended.type]
+
+
+async def told(database: MemoryDatabase) -> list[str]:
+    return [event.type for event in await emitted(database)]
 
 
 AWAY = Unavailable("serving_unavailable", "The model serving can't be used: it is away.", retry_after=0.0)
 
 
 async def test_a_photo_becomes_an_analysis() -> None:
-    """Analysis, completed job and FaceAnalysed are there, and serving was asked by key."""
+    """Analysis, completed job, looks and both events are there, and serving was asked by key."""
     database, serving = MemoryDatabase(), ScriptedServing()
     begun, delivery = await started(database, user_id="anna")
     await analyse_face(database, serving).handle(delivery)
@@ -62,9 +80,12 @@ async def test_a_photo_becomes_an_analysis() -> None:
     assert saved is not None
     assert (saved.job_id, saved.tenant, saved.user_id) == (begun.id, begun.tenant, "anna")
     assert (saved.model_revision, saved.report) == (REVISION, answer(serving.requests[0]).report)
-    [event] = await emitted(database)
+    assert list((await job(database, begun.id)).timings)[-2:] == ["serving.recommend", "commit"]
+    event, looks = await emitted(database)
     assert isinstance(event.data, FaceAnalysed)
     assert (str(event.data.job_id), event.data.model_revision) == (begun.id, REVISION)
+    assert isinstance(looks.data, LooksRecommended)
+    assert (str(looks.data.job_id), looks.data.engine) == (begun.id, "ranker")
 
 
 async def test_a_skin_photo_of_a_user_joins_the_users_history() -> None:
@@ -190,6 +211,7 @@ async def test_every_hop_is_timed() -> None:
         "serving",
         "serving.decode",
         "serving.detect",
+        "serving.recommend",
         "commit",
     ]
     assert timings["outbox"] == pytest.approx(40)
@@ -225,7 +247,7 @@ async def test_an_event_twice_is_handled_once() -> None:
     await handler.handle(delivery)
     await handler.handle(delivery)
     assert len(serving.requests) == 1
-    assert len(await emitted(database)) == 1
+    assert await told(database) == FOLLOW_UPS
 
 
 async def test_an_event_twice_at_once_has_one_outcome() -> None:
@@ -234,7 +256,7 @@ async def test_an_event_twice_at_once_has_one_outcome() -> None:
     begun, delivery = await started(database)
     handler = analyse_face(database, serving)
     await asyncio.gather(handler.handle(delivery), handler.handle(delivery))
-    assert len(await emitted(database)) == 1
+    assert await told(database) == FOLLOW_UPS
     async with database.transaction() as transaction:
         steps = [event.status for event in await transaction.jobs.events(begun.id)]
     assert steps == [JobStatus.CREATED, JobStatus.PROCESSING, JobStatus.COMPLETED]
@@ -333,7 +355,7 @@ async def test_a_result_whose_saving_was_undone_is_saved_again() -> None:
     assert database.undone
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
     assert len(serving.requests) == 1
-    assert len(await emitted(database)) == 1
+    assert await told(database) == FOLLOW_UPS
 
 
 @pytest.mark.usefixtures("clock")
@@ -399,7 +421,7 @@ async def test_a_job_that_is_put_off_shows_it_and_is_done_later() -> None:
     ]
     await edge.process(delivered(row.record))
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
-    assert len(await emitted(database)) == 1
+    assert await told(database) == FOLLOW_UPS
 
 
 @pytest.mark.usefixtures("impatient")
@@ -517,7 +539,7 @@ async def test_work_from_before_a_redrive_saves_nothing() -> None:
         assert ((await job(database, begun.id)).status, database.state.inbox) == (JobStatus.CREATED, set())
         await edge.process(orders[0])
         assert (await job(database, begun.id)).status is JobStatus.COMPLETED
-        assert [type(event.data) for event in await emitted(database)] == [FaceAnalysed]
+        assert await told(database) == FOLLOW_UPS
 
 
 async def test_a_job_that_fails_again_says_so_with_another_id() -> None:

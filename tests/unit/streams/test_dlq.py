@@ -11,7 +11,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.events import MemoryEventPublisher
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import Conflict, Missing, Unavailable
-from mien_core.events import FaceAnalysed, JobFailed, UploadReceived, from_record
+from mien_core.events import FaceAnalysed, JobFailed, LooksRecommended, UploadReceived, from_record
 from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.platform import Job, JobStatus
 from mien_core.ports import Record, Transaction
@@ -22,6 +22,7 @@ from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import NAME, AnalyseFace
 from mien_streams.handlers.s3_notifications import TOPIC, S3Notifications
 from mien_streams.job_handler import JobHandler
+from mien_streams.looks import Ranker, Recommending
 from mien_streams.relay import Relay
 from tests.makers import new_dead_letter
 from tests.unit.streams.stand_ins import ScriptedServing, analysis, delivered, emitted, job, started, until
@@ -30,7 +31,8 @@ HANDLERS = ("relay", "handler", NAME, "s3-notifications")
 
 
 def edge(database: MemoryDatabase, serving: ScriptedServing) -> Edge:
-    return Edge(database, JobHandler(database, AnalyseFace(database, serving, MemoryObjectStore())))
+    recommending = Recommending(database, Ranker())
+    return Edge(database, JobHandler(database, AnalyseFace(database, serving, MemoryObjectStore(), recommending)))
 
 
 def desk(database: MemoryDatabase) -> DeadLetterDesk:
@@ -84,7 +86,11 @@ async def test_a_redriven_message_is_done_as_if_it_came_for_the_first_time() -> 
     await edge(database, ScriptedServing()).process(again)
     assert (await job(database, begun.id)).status is JobStatus.COMPLETED
     assert await analysis(database, begun.photo_id) is not None
-    assert [event.type for event in await emitted(database)] == [JobFailed.type, FaceAnalysed.type]
+    assert [event.type for event in await emitted(database)] == [
+        JobFailed.type,
+        FaceAnalysed.type,
+        LooksRecommended.type,
+    ]
     assert [step.status for step in database.state.job_events[begun.id]] == [
         JobStatus.CREATED,
         JobStatus.PROCESSING,
@@ -267,7 +273,8 @@ async def test_a_letter_that_could_not_end_its_job_ends_it_by_its_redrive() -> N
         async def give_up(self, *_: object) -> str | None:
             raise ZeroDivisionError
 
-    agent = AnalyseFace(database, ScriptedServing([ZeroDivisionError()]), MemoryObjectStore())
+    serving, recommending = ScriptedServing([ZeroDivisionError()]), Recommending(database, Ranker())
+    agent = AnalyseFace(database, serving, MemoryObjectStore(), recommending)
     await Edge(database, Hopeless(database, agent)).process(delivery)
     letter = only_letter(database)
     assert (letter.job_id, (await job(database, begun.id)).status) == (None, JobStatus.PROCESSING)

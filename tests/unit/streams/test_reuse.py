@@ -13,6 +13,7 @@ from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.analyse_face import Analysed, AnalyseFace
 from mien_streams.job_handler import JobHandler
+from mien_streams.looks import Ranker, Recommending
 from tests.makers import new_analysis
 from tests.unit.streams.stand_ins import ETAG, ScriptedServing, analysis, emitted, job, started
 
@@ -34,7 +35,8 @@ class Platform:
 
     @property
     def handler(self) -> JobHandler[Analysed]:
-        return JobHandler(self.database, AnalyseFace(self.database, self.serving, self.store))
+        recommending = Recommending(self.database, Ranker())
+        return JobHandler(self.database, AnalyseFace(self.database, self.serving, self.store, recommending))
 
     async def handle(self, delivery: Delivery) -> None:
         await Edge(self.database, self.handler).process(delivery)

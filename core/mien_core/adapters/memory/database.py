@@ -17,6 +17,7 @@ from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.posters import MemoryPayments, MemoryPosterAccounts, MemoryPosters
 from mien_core.adapters.memory.privacy import MemoryErasures, MemoryPersonalData
+from mien_core.adapters.memory.recommendations import MemoryProducts, MemoryRecommendations
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
     MemoryApiKeys,
@@ -61,6 +62,8 @@ class MemoryTransaction:
         self.erasures = MemoryErasures(state)
         self.tryon_sessions = MemoryTryOnSessions(state)
         self.expiry = MemoryExpiry(state)
+        self.products = MemoryProducts(state)
+        self.recommendations = MemoryRecommendations(state)
         self.outbox = MemoryOutbox(state, self.signals)
         self.inbox = MemoryInbox(state)
         self.dead_letters = MemoryDeadLetters(state)

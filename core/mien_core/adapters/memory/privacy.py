@@ -22,6 +22,7 @@ _HELD = frozenset(
         "journal_entries",
         "looks",
         "periods",
+        "recommendations",
         "skin_analyses",
         "skin_scans",
         "uploads",

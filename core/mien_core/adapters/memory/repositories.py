@@ -36,6 +36,7 @@ from mien_core.model.platform import (
 )
 from mien_core.model.posters import Payment, Poster, PosterAccount
 from mien_core.model.privacy import Erasure, erasure_in_progress
+from mien_core.model.recommendations import CatalogueProduct, NewRecommendation
 from mien_core.model.tryon import NewTryOnSession
 from mien_core.ports import Channel, OutboxRow, Record
 from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
@@ -69,6 +70,8 @@ class State:
     erasures: dict[str, Erasure] = field(default_factory=dict)
     erased_media: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     tryon_sessions: dict[str, tuple[NewTryOnSession, datetime]] = field(default_factory=dict)
+    products: dict[str, CatalogueProduct] = field(default_factory=dict)
+    recommendations: dict[str, NewRecommendation] = field(default_factory=dict)
     outbox: dict[int, tuple[datetime, OutboxRow]] = field(default_factory=dict)
     outbox_id: int = 0
     inbox: set[tuple[str, str]] = field(default_factory=set)

@@ -30,6 +30,7 @@ from mien_core.adapters.postgres.personal_data import PostgresPersonalData
 from mien_core.adapters.postgres.photo_days import PostgresPhotoDays
 from mien_core.adapters.postgres.poster_accounts import PostgresPosterAccounts
 from mien_core.adapters.postgres.posters import PostgresPosters
+from mien_core.adapters.postgres.recommendations import PostgresProducts, PostgresRecommendations
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
@@ -83,6 +84,8 @@ class PostgresTransaction:
         self.erasures = PostgresErasures(statements)
         self.tryon_sessions = PostgresTryOnSessions(statements)
         self.expiry = PostgresExpiry(statements)
+        self.products = PostgresProducts(statements)
+        self.recommendations = PostgresRecommendations(statements)
         self.outbox = PostgresOutbox(statements, signals)
         self.inbox = PostgresInbox(statements)
         self.dead_letters = PostgresDeadLetters(statements)
