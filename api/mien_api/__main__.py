@@ -1,4 +1,4 @@
-"""`python -m mien_api`: serves the REST ingress; `keys` manages API keys, `problems` prints the catalogue of codes."""
+"""`python -m mien_api`: serves the REST ingress; `keys`, `products` and `problems` are for people at a console."""
 
 import argparse
 import asyncio
@@ -6,10 +6,11 @@ import contextlib
 import gc
 import resource
 import sys
+from pathlib import Path
 
 import uvicorn
 
-from mien_api import keys
+from mien_api import keys, products
 from mien_api.connections import Connection
 from mien_api.contract.pages import markdown
 from mien_api.wiring import ApiSettings, KeysSettings, build
@@ -24,9 +25,9 @@ from mien_core.telemetry import configure
 def main() -> None:
     """Run the command line."""
     arguments = _parser().parse_args()
-    if arguments.command == "keys":
+    if arguments.command in COMMANDS:
         try:
-            asyncio.run(_keys(arguments))
+            asyncio.run(COMMANDS[arguments.command](arguments))
         except MienError as error:
             sys.exit(f"{error.code}: {error.detail}")
     elif arguments.command == "problems":
@@ -85,6 +86,20 @@ async def _keys(arguments: argparse.Namespace) -> None:
             print(_line(await keys.revoke(database, arguments.id)))
 
 
+async def _products(arguments: argparse.Namespace) -> None:
+    async with PostgresDatabase(load(KeysSettings).postgres) as database:
+        if arguments.action == "load":
+            catalogue = products.read(arguments.file)
+            loaded = await products.load(database, catalogue, only_if_empty=arguments.if_empty)
+            print(f"{len(catalogue)} products are in the catalogue." if loaded else "The catalogue was left as it is.")
+        else:
+            for one in await products.list_products(database):
+                print(f"{one.product_id}  {one.category}  {one.shade.hex}  {one.finish}  {one.name}, {one.shade.name}")
+
+
+COMMANDS = {"keys": _keys, "products": _products}
+
+
 def _line(key: ApiKey) -> str:
     state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
     return f"{key.id}  {key.tenant}  {key.owner}  {','.join(sorted(key.scopes))}  {key.created_at:%Y-%m-%d}  {state}"
@@ -104,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--tenant", help="only this tenant's")
     revoke = actions.add_parser("revoke", help="make a key useless")
     revoke.add_argument("id")
+    actions = commands.add_parser("products", help="manage the catalogue").add_subparsers(dest="action", required=True)
+    loading = actions.add_parser("load", help="make a file the catalogue")
+    loading.add_argument("file", nargs="?", type=Path, help="CSV with a header; left out: the samples")
+    loading.add_argument("--if-empty", action="store_true", help="leave a catalogue that has products as it is")
+    actions.add_parser("list", help="list the catalogue")
     return parser
 
 

@@ -21,6 +21,7 @@ from mien_api.payment_handlers import PaymentHandlers
 from mien_api.poster_handlers import PosterHandlers
 from mien_api.poster_settings import PosterSettings
 from mien_api.routers import (
+    assets,
     catalogue,
     cycle,
     glam,
@@ -63,6 +64,7 @@ EXPOSED_HEADERS = (
 # What requests bring. An announced upload is work to come: who can't be served must not send its photo first.
 WORK = {
     "/upload-url": Work(JobKind.ANALYSE_FACE, begins=False),
+    "/get-presigned-url": Work(JobKind.ANALYSE_FACE, begins=False, methods=frozenset({"GET"})),
     "/analyze": Work(JobKind.ANALYSE_FACE),
     skin.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
     scans.PATH: Work(JobKind.ANALYSE_FACE, photo=True),
@@ -75,6 +77,7 @@ WORK = {
 ROUTERS = (
     glam.router,
     looks.router,
+    assets.router,
     skin.router,
     cycle.router,
     predictions.router,

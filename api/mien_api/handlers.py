@@ -1,8 +1,9 @@
 """What the endpoints do: load, decide, save. No HTTP in here."""
 
 import asyncio
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mien_api.ids import new_id
 from mien_api.waiting import wait_for_end
@@ -25,6 +26,7 @@ from mien_core.model.platform import (
     require_owned,
     user_of,
 )
+from mien_core.model.recommendations import Recommendation
 from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut, Transaction
 from mien_core.rules.jobs import check_cancellable
 from mien_core.rules.uploads import check_announcement, consent_of
@@ -33,10 +35,15 @@ from mien_core.telemetry import current_traceparent
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An analysis, if there is one, and where its picture then is: a presigned URL."""
+    """What a photo's analysis has come to: the parts that there are, and a presigned URL of the analysis' picture.
+
+    pending is the job that is still to recommend looks; without one there is a recommendation, or there will be none.
+    """
 
     analysis: Analysis | None
     annotated: str
+    recommendation: Recommendation | None
+    pending: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -95,14 +102,15 @@ class Handlers:
         return upload, signed
 
     async def analyse(self, caller: Caller, upload_id: str, wait_seconds: float) -> tuple[Job, Result | None]:
-        """Start the upload's analysis, unless it has been started, and wait for its end.
+        """Start the upload's analysis, unless it has been started, and wait for its end and for the looks.
 
-        Gives the job and, if it has ended, what it has come to.
+        Gives the analysis' job and, if that has ended, what it has come to.
 
         Raises:
             Missing: upload_not_found.
             Conflict: upload_not_received, if the bytes aren't there; purpose_not_glam.
         """
+        deadline = time.monotonic() + wait_seconds
         # Mostly both answers are needed, so the store isn't asked after the database but beside it.
         looking = asyncio.create_task(self.object_store.head(original_key(upload_id)))
         try:
@@ -117,7 +125,10 @@ class Handlers:
             # whoever joins work under way needs no store, so its failure is no failure then
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        return await wait_for_end(self.database, job, wait_seconds, self._result)
+        job, result = await wait_for_end(self.database, job, wait_seconds, self._result)
+        if result is None:
+            return job, None
+        return job, await self._whole(job, result, max(0.0, deadline - time.monotonic()))
 
     async def look(self, caller: Caller, upload_id: str) -> tuple[Job, Result]:
         """Find the job and what it has come to so far.
@@ -129,9 +140,22 @@ class Handlers:
             upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
             job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id)
             analysis = await transaction.analyses.get(upload.id)
-        if job is None:
-            raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
-        return job, Result(analysis, await self._annotated_url(job))
+            recommendation = await transaction.recommendations.get(upload.id)
+        job = _require_asked(job)
+        return job, await self._whole(job, Result(analysis, await self._annotated_url(job), recommendation), 0.0)
+
+    async def recommendation(self, caller: Caller, upload_id: str) -> Recommendation | None:
+        """Find what was recommended for an upload; None if there is nothing (yet).
+
+        Raises:
+            Missing: upload_not_found, or analysis_not_found if none was asked for.
+        """
+        async with self.database.reading() as transaction:
+            upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
+            recommendation = await transaction.recommendations.get(upload.id)
+            if recommendation is None:
+                _require_asked(await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id))
+        return recommendation
 
     async def job(self, caller: Caller, job_id: str) -> JobHistory:
         """Find a job and its steps.
@@ -163,7 +187,26 @@ class Handlers:
             return await reading.analyses.get(job.photo_id)
 
     async def _result(self, job: Job) -> Result:
-        return Result(*await asyncio.gather(self.analysis(job), self._annotated_url(job)))
+        # on connections of their own, so that one isn't read after the other while somebody waits for both
+        return Result(*await asyncio.gather(self.analysis(job), self._annotated_url(job), self._recommended(job)))
+
+    async def _recommended(self, job: Job) -> Recommendation | None:
+        async with self.database.reading() as reading:
+            return await reading.recommendations.get(job.photo_id)
+
+    async def _whole(self, job: Job, result: Result, seconds: float) -> Result:
+        """Wait so long for looks that a job of their own recommends.
+
+        Where that comes to nothing, the analysis is whole without them.
+        """
+        if job.status is not JobStatus.COMPLETED or result.recommendation is not None:
+            return result
+        async with self.database.reading() as reading:
+            own = await reading.jobs.of_upload(JobKind.RECOMMEND_LOOKS, job.photo_id)
+        if own is None:
+            return result
+        own, recommendation = await wait_for_end(self.database, own, seconds, self._recommended)
+        return replace(result, recommendation=recommendation, pending=None if own.status.ended else own)
 
     async def _annotated_url(self, job: Job) -> str:
         return await self.object_store.presign_get(annotated_key(job.photo_id), self.download_expires)
@@ -184,6 +227,12 @@ class Handlers:
             raise Conflict("upload_not_received", detail)
         async with self.database.transaction() as transaction:
             return await start_analysis(transaction, upload, current_traceparent())
+
+
+def _require_asked(job: Job | None) -> Job:
+    if job is None:
+        raise Missing("analysis_not_found", "This upload was not analysed. Ask for it with POST /analyze.")
+    return job
 
 
 async def history_of(transaction: Transaction, caller: Caller, job_id: str) -> JobHistory:

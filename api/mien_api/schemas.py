@@ -6,10 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from mien_api.handlers import Result
 from mien_core.model.face import NOTICE, Face, Tone
 from mien_core.model.platform import AnnouncedPurpose, Job, JobHistory, JobStatus
+from mien_core.model.recommendations import Recommendation
 from mien_core.model.skin import Condition, SkinReport, SkinType
 from mien_core.rules.skin import conclusion_of
 from mien_core.rules.uploads import CONTENT_TYPES, MAX_BYTES
@@ -44,6 +46,22 @@ class UploadUrlRequest(Schema):
     purpose: AnnouncedPurpose = "glam"
     user_id: UserId | None = None
     consent: Flag | None = Field(default=None, description="The person in the photo agreed to its analysis.")
+
+
+class UploadUrlQuery(Schema):
+    """Announces a photo in a URL, where all is text. What may be left out can't be null there."""
+
+    content_type: str = Field(
+        description="the photo's type", examples=["image/jpeg"], json_schema_extra={"enum": list(CONTENT_TYPES)}
+    )
+    content_length: int = Field(
+        gt=0, description="its exact size in bytes", examples=[204_800], json_schema_extra={"maximum": MAX_BYTES}
+    )
+    purpose: AnnouncedPurpose = Field(default="glam", description="what it is for")
+    user_id: UserId | SkipJsonSchema[None] = Field(default=None, description="whose it is", examples=["anna"])
+    consent: bool | SkipJsonSchema[None] = Field(
+        default=None, description="whether the person in the photo agreed to its analysis", examples=[True]
+    )
 
 
 class UploadUrl(Schema):
@@ -85,7 +103,11 @@ class SkinPart(Schema):
 
 
 class AnalysisBody(Schema):
-    """The analysis of an upload; a part that doesn't exist (yet) is null."""
+    """The analysis of an upload; a part that doesn't exist (yet) is null.
+
+    status is completed once nothing more will come. jobId is the job that analyses the face; where looks are
+    recommended by a job of their own, that one ends later, and whatever becomes of it changes no other part.
+    """
 
     upload_id: str
     job_id: str
@@ -95,10 +117,17 @@ class AnalysisBody(Schema):
     face: Face | None
     tone: Tone | None
     skin: SkinPart | None
-    recommendation: None = None
+    recommendation: Recommendation | None
     annotated_url: str | None
     error: ErrorInfo | None
     notice: str = NOTICE
+
+
+class RecommendationBody(Schema):
+    """What was recommended for an upload; null while there is nothing, and for good if nothing came of it."""
+
+    upload_id: UUID
+    recommendation: Recommendation | None
 
 
 class JobStep(Schema):
@@ -133,12 +162,13 @@ def analysis_body(job: Job, result: Result) -> AnalysisBody:
     return AnalysisBody(
         upload_id=job.photo_id,
         job_id=job.id,
-        status=job.status,
+        status=JobStatus.PROCESSING if result.pending else job.status,
         created_at=job.created_at,
         model_revision=analysis.model_revision if analysis else None,
         face=analysis.report.face if analysis else None,
         tone=analysis.report.tone if analysis else None,
         skin=_skin_part(analysis.skin) if analysis and analysis.skin else None,
+        recommendation=result.recommendation,
         annotated_url=result.annotated if analysis else None,
         error=_error(job),
     )

@@ -65,7 +65,7 @@ class ApiSettings(ServiceSettings):
 
 
 class KeysSettings(ServiceSettings):
-    """What managing keys needs: the database alone."""
+    """What managing keys and products needs: the database alone."""
 
     postgres: PostgresSettings
 

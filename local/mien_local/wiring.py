@@ -85,6 +85,9 @@ def _assemble(
         add(artifact)
         add(Serving(stage, ray, artifact), "ray", "artifact")
     add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), _groups(settings, "POSTGRES")), "postgres")
+    samples = ("-m", "mien_api", "products", "load", "--if-empty")
+    add(Task(stage, "products", samples, _groups(settings, "POSTGRES")), "migrate")
+    add(Task(stage, "assets", ("-m", "mien_serving", "assets"), _groups(settings, "S3")), "s3")
     if issuer is not None:
         # nobody needs it to start: the api asks it for its keys when it has come up
         add(issuer)

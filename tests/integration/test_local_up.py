@@ -73,6 +73,8 @@ def test_up_stays_until_down(environment: Mapping[str, str]) -> None:
     assert {part.name for part in state.parts if part.phase == "external"} == {"postgres", "kafka", "s3", "serving"}
     assert {part.name for part in state.parts if part.phase == "ready"} == {
         "migrate",
+        "products",
+        "assets",
         "api",
         "streams",
         "key",

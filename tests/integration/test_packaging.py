@@ -46,6 +46,12 @@ def test_the_wheel_carries_what_the_local_platform_builds_from(installed: Path) 
     assert list(installed.glob("mien_local/parts/versitygw/go.sum"))
 
 
+def test_the_wheel_carries_what_looks_are_made_of(installed: Path) -> None:
+    """The catalogue's samples, and the mesh that overlays are drawn on."""
+    assert int(_run(installed, "from mien_api.products import read; print(len(read(None)))")) > 0
+    assert _run(installed, "from mien_serving.makeup.face_uv import face_uv; print(len(face_uv()))") == "468"
+
+
 def test_the_standard_librarys_operator_stays_itself(installed: Path) -> None:
     """No folder of ours shadows a module of the standard library."""
     assert _run(installed, "import operator; print(operator.add(1, 2))") == "3"

@@ -154,6 +154,9 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
                 "There is no such session, it began 24 hours ago, or it is another's.",
                 f"{_CHECK_ID} Begin another one.",
             ),
+            "category_not_found": Entry(
+                _MISSING, "No overlays are of this category.", "GET /assets lists all that there are."
+            ),
             "user_not_found": Entry(_MISSING, "There is no such user, or the caller may not act for them.", _CHECK_ID),
             "erasure_in_progress": Entry(
                 _CONFLICT,

@@ -32,6 +32,7 @@ NAMES: Final[Mapping[str, Any]] = {
     "dependencies": {"postgres": "ok", "object_store": "ok", "pipeline": "ok"},
     "detail": "Hold the camera still, clean its lens and focus on your face.",
     "energy": 70.0,
+    "engine": "ranker",
     "entry_id": _ID,
     "errors": 2,
     "etag": '"1"',

@@ -50,6 +50,12 @@ _SKIN: Final = (
     "smoothed",
 )
 
+_ANNOUNCEMENT: Final = (
+    "unsupported_content_type",
+    "photo_too_large",
+    "consent_required",
+    "object_store_unavailable",
+)
 _POSTER: Final = (
     "user_id_missing",
     "upload_not_found",
@@ -73,12 +79,8 @@ _WEBHOOK_URL: Final = (
 
 # By operationId, which is the name of the route's function.
 OWN: Final[Mapping[str, tuple[str, ...]]] = {
-    "announce_upload": (
-        "unsupported_content_type",
-        "photo_too_large",
-        "consent_required",
-        "object_store_unavailable",
-    ),
+    "announce_upload": _ANNOUNCEMENT,
+    "announce_upload_by_query": (*_ANNOUNCEMENT, "overloaded"),
     "analyze": (
         "upload_not_found",
         "upload_not_received",
@@ -90,6 +92,9 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
         *_WORK,
     ),
     "look": ("upload_not_found", "analysis_not_found", "object_store_unavailable"),
+    "get_recommendation": ("upload_not_found", "analysis_not_found"),
+    "list_assets": ("object_store_unavailable",),
+    "list_assets_of_category": ("category_not_found", "object_store_unavailable"),
     "save_look": ("upload_not_found",),
     "list_looks": (),
     "analyze_skin": (

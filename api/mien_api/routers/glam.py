@@ -4,18 +4,29 @@ import time
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from mien_api.consent import ConsentHeader, said
+from mien_api.handlers import Handlers
 from mien_api.preferences import wait_seconds
 from mien_api.problems import problem_of_failed_job
 from mien_api.routers.dependencies import GlamCaller, UsesHandlers
-from mien_api.schemas import AnalysisBody, AnalyzeRequest, JobBody, UploadUrl, UploadUrlRequest, analysis_body, job_body
+from mien_api.schemas import (
+    AnalysisBody,
+    AnalyzeRequest,
+    JobBody,
+    RecommendationBody,
+    UploadUrl,
+    UploadUrlQuery,
+    UploadUrlRequest,
+    analysis_body,
+    job_body,
+)
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
 from mien_core.errors import Conflict
-from mien_core.model.platform import JobStatus
+from mien_core.model.platform import Caller, JobStatus
 
 router = APIRouter(tags=["GlamAI"])
 
@@ -28,6 +39,26 @@ async def announce_upload(
     body: UploadUrlRequest, caller: GlamCaller, handlers: UsesHandlers, consent: ConsentHeader = None
 ) -> UploadUrl:
     """Announce a photo and get the URL to PUT it to."""
+    return await _announced(body, caller, handlers, consent)
+
+
+@router.get("/get-presigned-url")
+async def announce_upload_by_query(
+    announcement: Annotated[UploadUrlQuery, Query()],
+    caller: GlamCaller,
+    handlers: UsesHandlers,
+    response: Response,
+    consent: ConsentHeader = None,
+) -> UploadUrl:
+    """Announce a photo as POST /upload-url does; for older clients, each call is another upload."""
+    # a copy of the answer would send two photos to one place
+    response.headers["Cache-Control"] = "no-store"
+    return await _announced(announcement, caller, handlers, consent)
+
+
+async def _announced(
+    body: UploadUrlRequest | UploadUrlQuery, caller: Caller, handlers: Handlers, consent: ConsentHeader
+) -> UploadUrl:
     upload, signed = await handlers.announce_upload(
         caller,
         content_type=body.content_type,
@@ -57,15 +88,16 @@ async def analyze(
     handlers: UsesHandlers,
     prefer: Annotated[str | None, Header(description="wait=N holds the request open up to N seconds")] = None,
 ) -> Response:
-    """Analyse an uploaded photo, or wait for the analysis that has begun already."""
+    """Analyse an uploaded photo and recommend looks, or wait for what has begun already."""
     started = time.perf_counter()
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     job, result = await handlers.analyse(caller, str(body.upload_id), wait)
     note_job(request, job.id)
     headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
-    if result is None:
-        shown_job = job_body(await handlers.job(caller, job.id))
-        headers |= {"Location": f"/jobs/{job.id}", "Retry-After": "1"}
+    if result is None or result.pending is not None:
+        under_way = job if result is None or result.pending is None else result.pending
+        shown_job = job_body(await handlers.job(caller, under_way.id))
+        headers |= {"Location": f"/jobs/{shown_job.id}", "Retry-After": "1"}
         return JSONResponse(shown_job.model_dump(mode="json", by_alias=True), 202, headers)
     if job.error is not None:
         return problem_of_failed_job(request, job.error, jobId=job.id, uploadId=job.upload_id)
@@ -80,3 +112,13 @@ async def analyze(
 async def look(upload_id: UUID, caller: GlamCaller, handlers: UsesHandlers) -> AnalysisBody:
     """Look at an upload's analysis, as far as it has come."""
     return analysis_body(*await handlers.look(caller, str(upload_id)))
+
+
+@router.get("/get-recommendation")
+async def get_recommendation(
+    upload_id: Annotated[UUID, Query(alias="uploadId", description="the photo")],
+    caller: GlamCaller,
+    handlers: UsesHandlers,
+) -> RecommendationBody:
+    """Read the looks that were recommended for an upload."""
+    return RecommendationBody(upload_id=upload_id, recommendation=await handlers.recommendation(caller, str(upload_id)))

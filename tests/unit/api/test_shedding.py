@@ -83,6 +83,7 @@ async def test_at_the_bound_work_is_sent_away_and_reading_is_not(platform: Platf
     await until_answered(client, 503)
     answers = [
         await client.post("/upload-url", json={"contentType": "image/jpeg", "contentLength": 4}),
+        await client.get("/get-presigned-url", params={"contentType": "image/jpeg", "contentLength": 4}),
         await client.post("/analyze", json={"uploadId": upload_id}),
         await client.post("/v1/analyze/skin", files={"image": b"jpeg"}),
     ]
@@ -229,6 +230,7 @@ async def test_a_bug_in_reading_sends_nobody_away_for_ever(platform: Platform) -
 
 
 async def test_every_route_that_takes_work_says_what_it_brings(client: httpx.AsyncClient) -> None:
-    """A new POST can't be forgotten."""
+    """A new POST can't be forgotten, nor the one GET that announces a photo."""
     paths = (await client.get("/openapi.json")).json()["paths"]
-    assert {path for path, operations in paths.items() if "post" in operations} == set(WORK) | ROWS_ALONE
+    posts = {path for path, operations in paths.items() if "post" in operations}
+    assert posts | {"/get-presigned-url"} == set(WORK) | ROWS_ALONE

@@ -116,7 +116,8 @@ def test_without_settings_everything_is_started_here(home: Home) -> None:
     """All parts are the platform's own, and each need is a part."""
     planned = plan(Stage(home), {})
     names = {member.part.name for member in planned.members}
-    assert {"postgres", "kafka", "s3", "ray", "serving", "api", "streams", "migrate", "key"} <= names
+    processes = {"postgres", "kafka", "s3", "ray", "serving", "api", "streams"}
+    assert processes | {"migrate", "products", "assets", "key"} <= names
     assert not planned.external
     assert all(member.needs <= names for member in planned.members)
 
