@@ -12,7 +12,7 @@ router = APIRouter(tags=["GlamAI"])
 
 
 async def _asset_handlers(request: Request) -> AssetHandlers:
-    handlers = await handlers_of(request)
+    handlers = handlers_of(request)
     return AssetHandlers(handlers.object_store, handlers.download_expires)
 
 

@@ -1,13 +1,13 @@
 """GlamAI's catalogue of products, and the looks that were recommended.
 
 Revision ID: 0012
-Revises: 0014
+Revises: 0011
 """
 
 from alembic import op
 
 revision = "0012"
-down_revision = "0014"
+down_revision = "0011"
 
 UP = """
 CREATE TABLE products (

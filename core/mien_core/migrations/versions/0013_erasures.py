@@ -1,13 +1,13 @@
 """Erasures of users, and what keeps late writers from bringing back what was erased.
 
 Revision ID: 0013
-Revises: 0011
+Revises: 0012
 """
 
 from alembic import op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 UP = """
 -- The reference waits for the commit: the erasure is written before its job, so that of two at once one is told the
