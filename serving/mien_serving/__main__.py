@@ -7,6 +7,7 @@ Serving itself is started by Ray Serve, by the import paths in its configuration
 import argparse
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -56,4 +57,9 @@ async def _assets() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The object store's own threads may still let go of things of Python's while the interpreter is being taken apart,
+    # which aborts a process that has done its work.
+    os._exit(code)
