@@ -16,6 +16,7 @@ _SIGNATURES = (
     (b"WEBP", 8, "image/webp"),
 )
 _WAIT_SECONDS = 30
+_PATIENT = {"Prefer": f"wait={_WAIT_SECONDS}"}
 _GIVE_UP_SECONDS = 120.0
 _POLL_SECONDS = 0.5
 _NOT_FOUND, _SERVER_ERROR = 404, 500
@@ -87,7 +88,7 @@ class Client:
             began = time.perf_counter()
 
         self._note("asks where to put the photo")
-        upload = self._call("POST", "/upload-url", {"contentType": content_type_of(photo), "contentLength": len(photo)})
+        upload = self.call("POST", "/upload-url", {"contentType": content_type_of(photo), "contentLength": len(photo)})
         lap("POST /upload-url")
         self._note(f"uploads {len(photo) / 1024:.0f} kB")
         self._put(upload, photo)
@@ -95,8 +96,53 @@ class Client:
         self._note("waits for the analysis")
         analysis = self._analysis(str(upload["uploadId"]))
         lap("POST /analyze")
-        job = self._call("GET", f"/jobs/{analysis['jobId']}")
+        job = self.call("GET", f"/jobs/{analysis['jobId']}")
         return Result(analysis, job, seconds)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Make one call; what it answers.
+
+        Raises:
+            MienError: with the problem's code and detail, one of the four words by its status.
+        """
+        return _body(self._send(method, path, body))
+
+    def send_photo(self, path: str, photo: bytes, fields: Mapping[str, str], result: str) -> Mapping[str, Any]:
+        """Send a photo as a browser's form does, and wait for what comes of it.
+
+        Args:
+            path: where to.
+            photo: the file's bytes.
+            fields: what is sent besides.
+            result: where the result is read once its job is done, if that takes long; {id} is the job's.
+
+        Raises:
+            MienError: likewise, or of the job's failure.
+        """
+        image = ("photo", photo, content_type_of(photo))
+        return self._done(self._send("POST", path, None, _PATIENT, files={"image": image}, data=fields), result)
+
+    def wait_for(self, path: str, result: str) -> Mapping[str, Any]:
+        """GET what begins work and answers its result, if need be later at result; {id} is the job's.
+
+        Raises:
+            MienError: likewise, or of the job's failure.
+        """
+        return self._done(self._send("GET", path, None, _PATIENT), result)
+
+    def until_ended(self, path: str) -> Mapping[str, Any]:
+        """GET what has a status until that is an end.
+
+        Raises:
+            MienError: likewise, or of the failure; too_slow.
+        """
+        deadline = time.monotonic() + _GIVE_UP_SECONDS
+        while (work := self.call("GET", path))["status"] not in {"completed", "failed", "cancelled"}:
+            if time.monotonic() > deadline:
+                raise Unavailable("too_slow", f"It was not done after {_GIVE_UP_SECONDS:.0f} s: {path}")
+            time.sleep(_POLL_SECONDS)
+        _raise_if_failed(work)
+        return work
 
     def download(self, url: str) -> bytes:
         """What a presigned URL leads to.
@@ -123,23 +169,17 @@ class Client:
             raise Rejected("upload_failed", f"The store answered {answer.status_code}: {answer.text}")
 
     def _analysis(self, upload_id: str) -> Mapping[str, Any]:
-        answer = self._send("POST", "/analyze", {"uploadId": upload_id}, {"Prefer": f"wait={_WAIT_SECONDS}"})
-        body = _body(answer)
-        deadline = time.monotonic() + _GIVE_UP_SECONDS
-        while answer.status_code == httpx.codes.ACCEPTED:
-            location = urljoin(str(answer.url), answer.headers.get("Location", ""))
-            job = self._call("GET", location)
-            if job["status"] in {"completed", "failed", "cancelled"}:
-                _raise_if_failed(job)
-                return self._call("GET", f"/look/{upload_id}")
-            if time.monotonic() > deadline:
-                raise Unavailable("too_slow", f"The analysis was not done after {_GIVE_UP_SECONDS:.0f} s: {location}")
-            time.sleep(_POLL_SECONDS)
-        _raise_if_failed(body)
-        return body
+        analysis = self._done(self._send("POST", "/analyze", {"uploadId": upload_id}, _PATIENT), f"/look/{upload_id}")
+        _raise_if_failed(analysis)
+        return analysis
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        return _body(self._send(method, path, body))
+    def _done(self, answer: httpx.Response, result: str) -> Mapping[str, Any]:
+        """The body of an answer, or of the result once the job that was answered has ended."""
+        body = _body(answer)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            return body
+        job = self.until_ended(urljoin(str(answer.url), answer.headers.get("Location", "")))
+        return self.call("GET", result.format(id=job["id"]))
 
     def _send(
         self,
@@ -147,9 +187,10 @@ class Client:
         path: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        **form: Any,
     ) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=body, headers=dict(headers or {}))
+            return self._http.request(method, path, json=body, headers=dict(headers or {}), **form)
         except httpx.TransportError as error:
             detail = f"{self._http.base_url} does not answer ({error}). Is the platform up? `mien up` starts it."
             raise Unavailable("api_unavailable", detail) from error

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from PIL import Image
 from rich.console import Console
 
 from mien_core.errors import Missing, Rejected
-from mien_local import environment_file
-from mien_local.analyse import by_platform, read_photo, show
+from mien_local import applications, environment_file
+from mien_local.analyse import Outcome, by_platform, read_photo, show
+from mien_local.client import Client
 from mien_local.home import Home
 from mien_local.platform import end_orphans
 from mien_local.processes import exists
@@ -41,12 +43,14 @@ def demonstrate(console: Console, home: Home, photo: Path | None) -> None:
     home.prepare()
     with _own_home(console, home) as own, running(own, Progress(console)) as platform:
         console.print()
-        analyse(console, platform.environment, name, content, home.out)
+        outcome = analyse(console, platform.environment, name, content, home.out)
+        console.print()
+        show_applications(console, platform.environment, content, outcome.answer, home.out)
         console.print()
         console.print("[dim]stops the platform[/]")
 
 
-def analyse(console: Console, settings: Mapping[str, str], name: str, content: bytes, out: Path) -> None:
+def analyse(console: Console, settings: Mapping[str, str], name: str, content: bytes, out: Path) -> Outcome:
     """Send a photo to a running platform, print the report, keep the annotated picture and a report page in `out`.
 
     Raises:
@@ -60,6 +64,20 @@ def analyse(console: Console, settings: Mapping[str, str], name: str, content: b
     folder = ReportFolder(out / f"{name}-report", alone=True)
     folder.add(outcome.analysed())
     console.print(f"report page: {folder.finish()}", markup=False, soft_wrap=True)
+    return outcome
+
+
+def show_applications(
+    console: Console, settings: Mapping[str, str], content: bytes, analysis: Mapping[str, Any], out: Path
+) -> None:
+    """Print a line for each of the five applications; the pictures that they make are kept in `out`.
+
+    Raises:
+        MienError: with the code of the problem.
+    """
+    with Client(settings["MIEN_URL"], settings["MIEN_API_KEY"]) as client:
+        for line in applications.lines(applications.Shown(client, content, analysis, out)):
+            console.print(f"{line.application:<14} {line.said}", markup=False, soft_wrap=True)
 
 
 def running_settings(home: Home, environment: Mapping[str, str]) -> Mapping[str, str]:

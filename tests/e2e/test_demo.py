@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from tests import faces
 from tests.e2e.conftest import mien
@@ -22,7 +23,7 @@ def _left_behind(home: Path) -> list[str]:
 
 
 def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> None:
-    """Exit 0 with face, pose, gates, tone and hops, annotated picture and report page where it says, and no process."""
+    """Exit 0 with the report, a line for each application, pictures and page where it says, and no process."""
     home = tmp_path / "home"
     photo = tmp_path / "portrait.jpg"
     photo.write_bytes(faces.jpeg_bytes(faces.astronaut_portrait()))
@@ -36,6 +37,14 @@ def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> N
     assert f"report page: {page}" in demo.stdout
     assert "Wrinkles" in page.read_text()
     assert (page.parent / "portrait" / "annotated.png").read_bytes() == annotated
+    lines = demo.stdout.splitlines()
+    for application in ("GlamAI", "Glow Cycle", "Movie Poster", "Skin Chapters", "TryOnAI"):
+        assert len([line for line in lines if line.startswith(f"{application} ")]) == 1, demo.stdout
+    for picture, form in (("poster.png", "PNG"), ("tryon.webp", "WEBP")):
+        assert str(home / "out" / picture) in demo.stdout
+        with Image.open(home / "out" / picture) as opened:
+            opened.load()
+            assert opened.format == form
     assert _left_behind(home) == []
 
 
