@@ -98,9 +98,11 @@ def _skin_chapters(shown: Shown) -> str:
 
 def _tryon(shown: Shown) -> str:
     path = "/api/tryon/sessions"
-    begun = shown.client.send_photo(path, shown.photo, {"user_token": USER}, f"{path}/{{id}}")
+    # a look that is seen at once
+    fields = {"user_token": USER, "look": "classic-red"}
+    begun = shown.client.send_photo(path, shown.photo, fields, f"{path}/{{id}}")
     session = shown.client.until_ended(f"{path}/{begun['session_id']}")
-    return f"the first look on the photo: {shown.keep(session['output_image_url'], 'tryon.webp')}"
+    return f"the look classic-red on the photo: {shown.keep(session['output_image_url'], 'tryon.webp')}"
 
 
 _APPLICATIONS: Mapping[str, Callable[[Shown], str]] = {
