@@ -95,6 +95,9 @@ async def live(database: Database, store: ObjectStore, tenant: str = "acme", use
 
 _ELSEWHERE = """
     INSERT INTO photo_days (upload_id, date) VALUES (%(upload)s, now());
+    INSERT INTO tryon_sessions (id, user_token, input_image_url, expires_at)
+    VALUES (%(job)s, 'anybody', 'uploads/1/photo', now() + interval '1 day');
+    INSERT INTO tryon_looks (session_id, presets) VALUES (%(job)s, '[]');
     INSERT INTO insights (id, tenant, user_id, first_day, last_day)
     VALUES (gen_random_uuid(), %(tenant)s, %(user)s, now(), now());
     INSERT INTO poster_accounts (tenant, user_id, name) VALUES (%(tenant)s, %(user)s, 'Anna');

@@ -4,9 +4,10 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import from_json
 
 from mien_api.schemas import UserId
+from mien_core.errors import Rejected
 from mien_core.model.looks import Preset
 from mien_core.model.tryon import SessionStatus, TryOnSession
 from mien_core.rules.tryon import DEFAULT_LOOK, LOOKS, progress_message
@@ -16,7 +17,11 @@ _EXAMPLE_ID: Final = "3f2b8c1e-5a0d-4b7e-9c46-0d3a1f6e8b52"
 
 
 def _presets(look: object) -> object:
-    """What a form's field means: a look's name, or presets as JSON; nothing is the default look."""
+    """What a form's field means: a look's name, or presets as JSON; nothing is the default look.
+
+    Raises:
+        Rejected: unknown_look.
+    """
     if not isinstance(look, str):
         return look
     text = look.strip()
@@ -24,13 +29,14 @@ def _presets(look: object) -> object:
         try:
             return from_json(text)
         except ValueError as error:
-            raise PydanticCustomError("look_malformed", "The presets are not JSON that can be read.") from error
+            raise _unknown_look("The presets are not JSON that can be read.") from error
     if text and text not in LOOKS:
-        known = {"known": ", ".join(LOOKS)}
-        raise PydanticCustomError(
-            "unknown_look", "There is no such look. Send one of {known}, or presets as JSON", known
-        )
+        raise _unknown_look("There is no such look.")
     return LOOKS[text or DEFAULT_LOOK]
+
+
+def _unknown_look(what: str) -> Rejected:
+    return Rejected("unknown_look", f"{what} Send one of {', '.join(LOOKS)}, or a saved look's presets as JSON.")
 
 
 Look = Annotated[tuple[Preset, ...], BeforeValidator(_presets), Field(min_length=1, max_length=50)]

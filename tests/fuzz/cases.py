@@ -64,5 +64,10 @@ def _make_conditions_hold(case: schemathesis.Case[Any]) -> None:
     case.headers.pop(SIGNATURE_HEADER, None)
     if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
+    make_key_new(case)
+
+
+def make_key_new(case: schemathesis.Case[Any]) -> None:
+    """Have a case that comes under an Idempotency-Key come under one of its own."""
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())

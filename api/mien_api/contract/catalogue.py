@@ -41,6 +41,7 @@ _ANOTHER_PHOTO: Final = "Follow the detail and take another photo."
 GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
     {
         "The request": {
+            "unknown_look": Entry(_REJECTED, "There is no such look.", "The detail names the looks there are."),
             "user_id_missing": Entry(_REJECTED, "It isn't said for whom.", "Send user_id; a token may leave it out."),
             "malformed_json": Entry(_BAD, "The body is not JSON that can be read.", "Send a JSON object in UTF-8."),
             "malformed_form": Entry(

@@ -219,10 +219,19 @@ def _describe(operation: MutableMapping[str, Any]) -> None:
     operation["summary"] = " ".join(first.split()).removesuffix(".")
     for parameter in operation.get("parameters", ()):
         name: str = parameter["name"]
+        parameter["schema"] = _sent(parameter["schema"])
         if name.endswith("_id"):
             parameter.setdefault("description", f"the {name.removesuffix('_id').replace('_', ' ')}'s id")
         elif name in _PARAMETERS:
             parameter.setdefault("description", _PARAMETERS[name])
+
+
+def _sent(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A parameter's schema without null: what isn't sent is left out, and there is no text that says it."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}
 
 
 def _declare_problems(path: str, method: str, operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -173,6 +173,7 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "rotate_secret": ("webhook_not_found", "webhooks_unavailable"),
     "send_test": ("webhook_not_found", "webhook_disabled", "webhooks_unavailable"),
     "create_session": (
+        "unknown_look",
         "consent_required",
         "overloaded",
         "object_store_unavailable",
