@@ -124,13 +124,15 @@ async def shop(fresh_database: str) -> AsyncIterator[Shop]:
 
 
 async def test_the_same_order_many_times_at_once_is_one_poster(shop: Shop) -> None:
-    """By GET and POST at two ingresses, of a user who has no account yet: one job, one line, one event, one debit."""
-    answers = await asyncio.gather(*(shop.order(number) for number in range(AT_ONCE)))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.json()["job_id"] for answer in answers}) == 1
-    assert len({answer.json()["timestamp"] for answer in answers}) == 1
-    assert shop.made() == (1, 1, 1)
-    assert await shop.credits() == 4
+    """By GET and POST at two ingresses, of a user without an account and then with one: one job, line, event, debit."""
+    for orders in (1, 2, 3):
+        prompt = f"Number {orders}"
+        answers = await asyncio.gather(*(shop.order(number, prompt=prompt) for number in range(AT_ONCE)))
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["job_id"] for answer in answers}) == 1
+        assert len({answer.json()["timestamp"] for answer in answers}) == 1
+        assert shop.made() == (orders, orders, orders)
+        assert await shop.credits() == 5 - orders
 
 
 async def test_different_orders_at_once_spend_no_more_than_there_is(shop: Shop) -> None:
