@@ -1,5 +1,6 @@
 """Statements that travel together, on a real server: what waits is neither lost nor reordered, and errors come out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any, Final
@@ -87,10 +88,11 @@ async def test_short_requests_are_one_statement(database: PostgresDatabase, monk
     """What a plain call of a diary saves or shows is one round trip, its user and the day of the cycle included."""
     sent: list[str] = []
     executed = psycopg.AsyncCursor.execute
+    asking = asyncio.current_task()
 
     async def counted(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
-        # the pool asks an empty one of a connection that it hasn't used for a while
-        sent.extend([query] if query else [])
+        # The pool asks an empty one of a connection that it hasn't used for a while; what others ask isn't ours.
+        sent.extend([query] if query and asyncio.current_task() is asking else [])
         return await executed(cursor, query, *args, **options)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
