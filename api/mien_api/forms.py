@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +18,10 @@ _FIELDS: Final = 16
 _FIELD_BYTES: Final = 4 * 1024
 
 _MEDIA_TYPE: Final = "multipart/form-data"
+# the field that a photo comes in
+_PHOTO: Final = "image"
+
+AnySchema = TypeVar("AnySchema", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,34 @@ async def read_form(request: Request) -> Form:
     # a file in memory needs no closing: it goes with its parser
     files = {name: await part.read() for name, part in parts if isinstance(part, UploadFile)}
     return Form({name: part for name, part in parts if isinstance(part, str)}, files)
+
+
+async def read_photo_form(request: Request, schema: type[AnySchema]) -> AnySchema:
+    """Read a form with a photo: that comes as a file, and nothing else does.
+
+    Raises:
+        RequestValidationError: with what is missing or wrong.
+        Rejected: malformed_form.
+        HTTPException: 413, from the middleware that counts what is received.
+    """
+    read = await read_form(request)
+    texts = {name: text for name, text in read.fields.items() if name != _PHOTO}
+    return validated(schema, {**texts, **{name: read.files[name] for name in read.files if name == _PHOTO}})
+
+
+def validated(schema: type[AnySchema], sent: bytes | Mapping[str, Any]) -> AnySchema:
+    """Make a schema of what was sent, as JSON or as a form's fields.
+
+    Raises:
+        RequestValidationError: with what is missing or wrong.
+    """
+    try:
+        return schema.model_validate_json(sent) if isinstance(sent, bytes) else schema.model_validate(sent)
+    except ValidationError as error:
+        raise invalid_body(error) from error
+
+
+def invalid_body(error: ValidationError, *place: str) -> RequestValidationError:
+    """Say of a body that a route read itself what FastAPI says of those that it reads; place is where in the body."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return RequestValidationError([{**one, "loc": ("body", *place, *one["loc"])} for one in found])

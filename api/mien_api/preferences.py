@@ -16,3 +16,8 @@ def wait_seconds(prefer: str | None, default: float, longest: float) -> float:
         if match := _WAIT.fullmatch(preference):
             return min(float(match[1]), longest)
     return 0.0 if "respond-async" in preferences else min(default, longest)
+
+
+def applied(prefer: str | None, wait: float) -> dict[str, str]:
+    """Say in an answer's headers which wait was honoured, to whoever asked for one."""
+    return {"Preference-Applied": f"wait={wait:g}"} if prefer else {}

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from mien_api.consent import ConsentHeader, said
 from mien_api.handlers import Handlers
-from mien_api.preferences import wait_seconds
+from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem_of_failed_job
 from mien_api.routers.dependencies import GlamCaller, UsesHandlers
 from mien_api.schemas import (
@@ -93,7 +93,7 @@ async def analyze(
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     job, result = await handlers.analyse(caller, str(body.upload_id), wait)
     note_job(request, job.id)
-    headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
+    headers = applied(prefer, wait)
     if result is None or result.pending is not None:
         under_way = job if result is None or result.pending is None else result.pending
         shown_job = job_body(await handlers.job(caller, under_way.id))

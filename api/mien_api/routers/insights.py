@@ -19,7 +19,7 @@ from mien_api.insight_schemas import (
     insight_job_body,
     insight_page,
 )
-from mien_api.preferences import wait_seconds
+from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
 from mien_api.routers.dependencies import CycleCaller, handlers_of
 from mien_api.schemas import UserId
@@ -59,7 +59,7 @@ async def ask_for_insight(
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     job, insight = await handlers.ask(caller, body.user_id, first=body.from_, last=body.to, wait_seconds=wait)
     note_job(request, job.id)
-    headers = {"Preference-Applied": f"wait={wait:g}"} if prefer else {}
+    headers = applied(prefer, wait)
     if not job.status.ended:
         shown_job = insight_job_body(await handlers.platform.job(caller, job.id))
         headers |= {"Location": f"/jobs/{job.id}", "Retry-After": "1"}

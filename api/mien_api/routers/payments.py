@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from mien_api.answers import private_json
+from mien_api.forms import invalid_body
 from mien_api.limits import Limiting
 from mien_api.payment_events import ProviderEvent, word_of
 from mien_api.payment_handlers import PaymentHandlers
@@ -79,7 +79,7 @@ async def _received(request: Request, body: bytes, handlers: PaymentHandlers) ->
     try:
         word = word_of(_read(body, ProviderEvent))
     except ValidationError as error:
-        raise _invalid(error, "data", "object") from error
+        raise invalid_body(error, "data", "object") from error
     if word is None:
         return ReceivedBody(payment_id=None, status=None)
     payment = await handlers.settle(word)
@@ -99,9 +99,4 @@ def _read(body: bytes, kind: type[Body]) -> Body:
         if any(one["type"] == "json_invalid" for one in error.errors(include_url=False, include_input=False)):
             detail = "The body is not JSON that can be read. Send a JSON object in UTF-8."
             raise Rejected("malformed_json", detail) from error
-        raise _invalid(error) from error
-
-
-def _invalid(error: ValidationError, *place: str) -> RequestValidationError:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return RequestValidationError([{**one, "loc": ("body", *place, *one["loc"])} for one in found])
+        raise invalid_body(error) from error

@@ -19,7 +19,7 @@ from mien_api.poster_schemas import (
     history_page,
     poster_body,
 )
-from mien_api.preferences import wait_seconds
+from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
 from mien_api.routers.dependencies import PosterCaller
 from mien_api.schemas import UserId
@@ -114,8 +114,7 @@ async def _made(
     note_job(request, made.job.id)
     answer = _answer(request, made)
     answer.headers.update(_NO_STORE)
-    if prefer:
-        answer.headers["Preference-Applied"] = f"wait={wait:g}"
+    answer.headers.update(applied(prefer, wait))
     return answer
 
 

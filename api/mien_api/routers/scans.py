@@ -2,19 +2,18 @@
 
 import time
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from mien_api import idempotency
 from mien_api.answers import private_json
 from mien_api.consent import ConsentHeader, said
 from mien_api.days import Day
-from mien_api.forms import OVERHEAD_BYTES, read_form
-from mien_api.preferences import wait_seconds
+from mien_api.forms import OVERHEAD_BYTES, read_photo_form, validated
+from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
 from mien_api.routers.dependencies import CycleCaller, skin_handlers_of
 from mien_api.scan_handlers import ScanHandlers, ScanResult, require_scan
@@ -26,7 +25,7 @@ from mien_api.scan_schemas import (
     scan_analysis_body,
     scan_job_body,
 )
-from mien_api.schemas import Schema, UserId
+from mien_api.schemas import UserId
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
 from mien_core.errors import Rejected
@@ -63,8 +62,6 @@ _BODIES: Final[dict[str, Any]] = {
     }
 }
 
-AnySchema = TypeVar("AnySchema", bound=Schema)
-
 router = APIRouter(tags=["Glow Cycle"])
 
 
@@ -94,23 +91,19 @@ async def analyze_scan(
     wait = wait_seconds(prefer, DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     # read in here, so that nobody without a credential makes the process take a photo in
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _JSON:
-        order = _validated(ScanUpload, await _read_json(request))
+        order = validated(ScanUpload, await _read_json(request))
         job, result = await handlers.analyse_upload(
             caller, str(order.upload_id), user_id=order.user_id, day=order.date, wait_seconds=wait
         )
     else:
-        read = await read_form(request)
-        # a photo comes as a file, and nothing else does
-        texts = {name: text for name, text in read.fields.items() if name != "image"}
-        form = _validated(ScanForm, {**texts, **{name: read.files[name] for name in read.files if name == "image"}})
+        form = await read_photo_form(request, ScanForm)
         agreed = said(field=form.consent, header=consent)
         job, result = await handlers.analyse_photo(
             caller, form.image, user_id=form.user_id, day=form.date, consent=agreed, wait_seconds=wait
         )
     note_job(request, job.id)
     answer = await _answer(request, caller, handlers, job, result)
-    if prefer:
-        answer.headers["Preference-Applied"] = f"wait={wait:g}"
+    answer.headers.update(applied(prefer, wait))
     if job.status is JobStatus.COMPLETED:
         answer.headers["Server-Timing"] = server_timing(job, started)
     return answer
@@ -139,19 +132,6 @@ async def _read_json(request: Request) -> bytes:
             detail = f"A JSON body may have {_JSON_BYTES:,} bytes here. Send photos as multipart/form-data."
             raise Rejected("request_too_large", detail)
     return bytes(body)
-
-
-def _validated(schema: type[AnySchema], sent: bytes | dict[str, Any]) -> AnySchema:
-    """What was sent, as JSON or as a form's fields.
-
-    Raises:
-        RequestValidationError: with what is missing or wrong.
-    """
-    try:
-        return schema.model_validate_json(sent) if isinstance(sent, bytes) else schema.model_validate(sent)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
 
 
 async def _answer(

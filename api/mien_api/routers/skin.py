@@ -6,13 +6,12 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from mien_api import idempotency
 from mien_api.consent import ConsentHeader, said
-from mien_api.forms import OVERHEAD_BYTES, read_form
-from mien_api.preferences import wait_seconds
+from mien_api.forms import OVERHEAD_BYTES, read_photo_form
+from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem, problem_of_failed_job
 from mien_api.routers.dependencies import SkinCaller, UsesSkinHandlers
 from mien_api.schemas import UserId
@@ -99,8 +98,7 @@ async def analyze_skin(
         return _refusal(request, JobError(error.code, error.detail))
     note_job(request, job.id)
     answer = await _answer(request, caller, handlers, job, analysis)
-    if prefer:
-        answer.headers["Preference-Applied"] = f"wait={wait:g}"
+    answer.headers.update(applied(prefer, wait))
     if job.status is JobStatus.COMPLETED:
         answer.headers["Server-Timing"] = server_timing(job, started)
     return answer
@@ -125,13 +123,7 @@ async def _form(request: Request, user_id: str | None) -> SkinForm:
         RequestValidationError: with what is missing or wrong.
         Rejected: malformed_form, users_differ.
     """
-    read = await read_form(request)
-    texts = {name: text for name, text in read.fields.items() if name != "image"}
-    try:
-        form = SkinForm.model_validate({**texts, **{name: read.files[name] for name in read.files if name == "image"}})
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+    form = await read_photo_form(request, SkinForm)
     if user_id is None:
         return form
     if form.user_id not in {None, user_id}:

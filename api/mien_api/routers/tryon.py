@@ -5,11 +5,9 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from mien_api.answers import private_json
-from mien_api.forms import OVERHEAD_BYTES, read_form
+from mien_api.forms import OVERHEAD_BYTES, read_photo_form
 from mien_api.problems import problem
 from mien_api.routers.dependencies import TryOnCaller, UsesSkinHandlers
 from mien_api.tryon_handlers import TryOnHandlers
@@ -64,7 +62,7 @@ UsesTryOn = Annotated[TryOnHandlers, Depends(_tryon_handlers)]
 async def create_session(request: Request, caller: TryOnCaller, handlers: UsesTryOn) -> Response:
     """Begin a session: a look is put on a photo. Follow it at GET /jobs/{session_id}/events, or ask for it."""
     # read in here, so that nobody who may not call makes the process take a photo in
-    form = await _form(request)
+    form = await read_photo_form(request, TryOnForm)
     try:
         job = await handlers.create(
             caller, form.image, user_token=form.user_token, presets=form.look, consent=form.consent
@@ -82,20 +80,3 @@ async def create_session(request: Request, caller: TryOnCaller, handlers: UsesTr
 async def get_session(session_id: UUID, caller: TryOnCaller, handlers: UsesTryOn) -> Response:
     """Look at a session. 24 hours after it began there is none any more."""
     return private_json(session_body(*await handlers.session(caller, str(session_id))))
-
-
-async def _form(request: Request) -> TryOnForm:
-    """The form.
-
-    Raises:
-        RequestValidationError: with what is missing or wrong.
-        Rejected: malformed_form.
-    """
-    read = await read_form(request)
-    texts = {name: text for name, text in read.fields.items() if name != "image"}
-    files = {name: content for name, content in read.files.items() if name == "image"}
-    try:
-        return TryOnForm.model_validate({**texts, **files})
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
