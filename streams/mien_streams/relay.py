@@ -6,7 +6,6 @@ good becomes a dead letter, so that it doesn't keep all others from being publis
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 
@@ -16,6 +15,7 @@ from mien_core.errors import Rejected, Unavailable
 from mien_core.faults import Point, reached
 from mien_core.ports import Channel, Database, EventPublisher, Leadership, OutboxRow, Subscription
 from mien_streams import refused
+from mien_streams.background import BackgroundRole
 from mien_streams.backlogs import Backlogs
 from mien_streams.retry import backoff
 
@@ -32,39 +32,19 @@ POLL_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 # how often a standby asks whether it may take over
 STANDBY_SECONDS = 1.0
-# longer than the publisher itself takes to give a batch up
-STOP_SECONDS = 15.0
 
 
-class Relay:
+class Relay(BackgroundRole):
     """A role. Give it a publisher that nobody else closes while it runs."""
 
     name = "relay"
 
     def __init__(self, database: Database, publisher: EventPublisher) -> None:
+        super().__init__()
         self._database = database
         self._publisher = publisher
         self._backlogs = Backlogs(database)
         self._measured_at = 0.0
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to work, or to stand by while another relay works."""
-        self._task = asyncio.create_task(self._run(), name="relay")
-
-    async def watch(self) -> None:
-        """Stay as long as the relay works; a bug in it comes out here."""
-        if self._task is not None:
-            await asyncio.shield(self._task)
-
-    async def stop(self) -> None:
-        """Finish the batch at hand and step down."""
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
-            self._task.cancel()
-            await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         pauses = backoff()
@@ -160,8 +140,3 @@ class Relay:
         for wait in pending:
             wait.cancel()
         await asyncio.wait(waits)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()

@@ -1,7 +1,5 @@
 """The role retention: sweeps what has expired, once an interval, by one process at a time."""
 
-import asyncio
-import contextlib
 import logging
 import time
 from typing import Final
@@ -11,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mien_core.errors import Unavailable
 from mien_core.ports import Database, Leadership, ObjectStore
+from mien_streams.background import BackgroundRole
 from mien_streams.retry import backoff
 from mien_streams.sweep import sweep
 
@@ -25,7 +24,6 @@ LEADERSHIP: Final = "mien-retention"
 # how often a standby asks whether it may take over, and the active one proves that it still is
 CONFIRM_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 15.0
 
 
 class RetentionSettings(BaseModel):
@@ -36,34 +34,16 @@ class RetentionSettings(BaseModel):
     interval_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
 
 
-class Retention:
+class Retention(BackgroundRole):
     """A role. One is active among all processes; the others stand by."""
 
     name = "retention"
 
     def __init__(self, database: Database, object_store: ObjectStore, settings: RetentionSettings) -> None:
+        super().__init__()
         self._database = database
         self._object_store = object_store
         self._interval = settings.interval_seconds
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to sweep, or to stand by while another one does."""
-        self._task = asyncio.create_task(self._run(), name="retention")
-
-    async def watch(self) -> None:
-        """Stay as long as the role works; a bug in it comes out here."""
-        if self._task is not None:
-            await asyncio.shield(self._task)
-
-    async def stop(self) -> None:
-        """Finish the batch at hand and step down."""
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
-            self._task.cancel()
-            await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         pauses = backoff(longest_seconds=LONGEST_PAUSE_SECONDS)
@@ -101,8 +81,3 @@ class Retention:
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
             await self._pause(min(left, CONFIRM_SECONDS))
             await leadership.confirm()
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()

@@ -196,7 +196,7 @@ async def test_a_bug_in_it_comes_out() -> None:
 @pytest.mark.usefixtures("polls_never")
 async def test_it_stops_at_once_when_it_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """It doesn't sit out a poll, and needn't be broken off."""
-    monkeypatch.setattr("mien_streams.relay.STOP_SECONDS", 100 * DEADLINE_SECONDS)
+    monkeypatch.setattr("mien_streams.background.STOP_SECONDS", 100 * DEADLINE_SECONDS)
     database, publisher = MemoryDatabase(), MemoryEventPublisher()
     async with running(database, publisher) as relay:
         await write(database, b"1")
