@@ -9,9 +9,9 @@ compile() {
   uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml -o "requirements/$output" "$@"
 }
 compile lock.txt --all-extras "${@}"
-for extra in api streams serving local go; do
+for extra in api streams serving operator local go; do
   compile "$extra.txt" --extra "$extra" -c requirements/lock.txt
 done
-compile workstation.txt --extra api --extra streams --extra serving --extra local --extra dev -c requirements/lock.txt
+compile workstation.txt --extra api --extra streams --extra serving --extra operator --extra local --extra dev -c requirements/lock.txt
 # what install.sh takes where the machine has no uv
 echo "uv==0.13.8" | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements/uv.txt
