@@ -1,6 +1,5 @@
 """Where the overlays for AR are. No HTTP in here."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,5 @@ class AssetHandlers:
         if not found:
             known = ", ".join(dict.fromkeys(one.category for one in OVERLAYS))
             raise Missing("category_not_found", f"There are no overlays of this category. There are some of {known}.")
-        urls = await asyncio.gather(
-            *(self.object_store.presign_get(asset_key(one.asset_id), self.expires) for one in found)
-        )
+        urls = await self.object_store.presign_gets([asset_key(one.asset_id) for one in found], self.expires)
         return list(zip(found, urls, strict=True))

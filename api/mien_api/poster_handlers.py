@@ -1,6 +1,5 @@
 """What the Movie Poster Generator's endpoints do: load, decide, save. No HTTP in here."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -119,7 +118,9 @@ class PosterHandlers:
             found = await reading.posters.of_user(*binding, after=after, limit=limit + 1)
         page = _HISTORY.page(found, limit, position_of, *binding)
         made = [one.job_id for one in page.things if one.status is JobStatus.COMPLETED]
-        return page, dict(zip(made, await asyncio.gather(*map(self._url_of, made)), strict=True))
+        keys = [poster_key(job_id) for job_id in made]
+        urls = await self.platform.object_store.presign_gets(keys, self.platform.download_expires)
+        return page, dict(zip(made, urls, strict=True))
 
     async def _ordered(self, transaction: Transaction, user: Caller, owner: str, design: Design) -> tuple[Poster, Job]:
         """The user's poster of this design, or a new one that is paid for and asked for."""

@@ -1,6 +1,5 @@
 """What Skin Chapters' endpoints do: load, decide, save. No HTTP in here."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -69,7 +68,5 @@ class SkinHandlers:
             raise Missing("analysis_not_found", "There is no such analysis. Check the id and the credential.")
         measures = list(analysis.mask_keys)
         keys = [analysis.annotated_key, *(analysis.mask_keys[measure] for measure in measures)]
-        annotated, *masks = await asyncio.gather(
-            *(self.platform.object_store.presign_get(key, self.platform.download_expires) for key in keys)
-        )
+        annotated, *masks = await self.platform.object_store.presign_gets(keys, self.platform.download_expires)
         return SkinResult(analysis, analysis.skin, dict(zip(measures, masks, strict=True)), annotated)

@@ -65,6 +65,9 @@ class ObjectStore(Protocol):
     async def presign_get(self, key: str, expires_seconds: int) -> str:
         """Sign a download; no round trip."""
 
+    async def presign_gets(self, keys: Sequence[str], expires_seconds: int) -> list[str]:
+        """Sign downloads of several objects, as presign_get does; in their order."""
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole; an existing one is replaced."""
 

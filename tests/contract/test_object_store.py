@@ -203,6 +203,18 @@ async def test_a_presigned_download(bench: Bench, key: str) -> None:
     assert await bench.store.get(key) == b"the picture"
 
 
+async def test_presigned_downloads_come_in_their_order(bench: Bench, key: str) -> None:
+    """Each of several URLs that were signed at once gives its own object; none asked for are none."""
+    keys = [f"{key}-{number}" for number in range(3)]
+    for one in keys:
+        await bench.store.put(one, one.encode(), "text/plain")
+    urls = await bench.store.presign_gets([*keys, f"{key}-missing"], 60)
+    answers = [await bench.browse(url, "GET", {}, b"") for url in urls]
+    assert answers[:3] == [Answer(200, one.encode()) for one in keys]
+    assert answers[3].status == 404
+    assert await bench.store.presign_gets([], 60) == []
+
+
 async def test_a_download_of_nothing_is_not_found(bench: Bench, key: str) -> None:
     """A signature doesn't make an object: a download of what isn't there is 404."""
     assert (await bench.browse(await bench.store.presign_get(key, 60), "GET", {}, b"")).status == 404

@@ -74,6 +74,12 @@ class S3ObjectStore:
         with _obstore_errors():
             return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=expires_seconds))
 
+    async def presign_gets(self, keys: Sequence[str], expires_seconds: int) -> list[str]:
+        """Sign downloads at once: by one call, since going to another thread and back takes longer than signing."""
+        with _obstore_errors():
+            urls = await obstore.sign_async(self._public_store, "GET", list(keys), timedelta(seconds=expires_seconds))
+        return list(urls)
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole; an existing one is replaced."""
         reached(Point.OBJECT_PUTTING)

@@ -60,6 +60,10 @@ class MemoryObjectStore:
         """Sign a download; accept answers it."""
         return self._sign("GET", key, {}, expires_seconds)
 
+    async def presign_gets(self, keys: Sequence[str], expires_seconds: int) -> list[str]:
+        """See ports.ObjectStore."""
+        return [await self.presign_get(key, expires_seconds) for key in keys]
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole; an existing one is replaced."""
         self._reach()

@@ -2,14 +2,19 @@
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import cached_property
+from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.adapt import AdaptersMap
 from psycopg.rows import TupleRow, dict_row
+from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool
 
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
@@ -58,47 +63,140 @@ STOPPED_SECONDS = 10
 
 
 class PostgresTransaction:
-    """All repositories on one connection; signals collects what is to be sent after the commit."""
+    """All repositories on one connection; signals collects what is to be sent after the commit.
+
+    Each is made when it is first asked for: a short request needs one or two of them.
+    """
 
     def __init__(self, statements: Statements, signals: SignalsToSend) -> None:
-        self._statements = statements
+        self.statements = statements
         self.signals = signals
-        self.users = PostgresUsers(statements)
-        self.uploads = PostgresUploads(statements)
-        self.jobs = PostgresJobs(statements, signals)
-        self.analyses = PostgresAnalyses(statements)
-        self.skin_analyses = PostgresSkinAnalyses(statements)
-        logged = LoggedDays()
-        self.journal = PostgresJournal(statements, logged)
-        self.periods = PostgresPeriods(statements, logged)
-        self.skin_scans = PostgresSkinScans(statements, logged)
-        self.photo_days = PostgresPhotoDays(statements)
-        self.insights = PostgresInsights(statements)
-        self.looks = PostgresLooks(statements)
-        self.webhooks = PostgresWebhooks(statements)
-        self.webhook_deliveries = PostgresWebhookDeliveries(statements, signals)
-        self.poster_accounts = PostgresPosterAccounts(statements)
-        self.posters = PostgresPosters(statements)
-        self.payments = PostgresPayments(statements)
-        self.personal_data = PostgresPersonalData(statements)
-        self.erasures = PostgresErasures(statements)
-        self.tryon_sessions = PostgresTryOnSessions(statements)
-        self.expiry = PostgresExpiry(statements)
-        self.products = PostgresProducts(statements)
-        self.recommendations = PostgresRecommendations(statements)
-        self.outbox = PostgresOutbox(statements, signals)
-        self.inbox = PostgresInbox(statements)
-        self.dead_letters = PostgresDeadLetters(statements)
-        self.api_keys = PostgresApiKeys(statements)
-        self.audit_log = PostgresAuditLog(statements)
-        self.usage = PostgresUsage(statements)
+
+    logged = cached_property(lambda _: LoggedDays())
+    users = cached_property(lambda own: PostgresUsers(own.statements))
+    uploads = cached_property(lambda own: PostgresUploads(own.statements))
+    jobs = cached_property(lambda own: PostgresJobs(own.statements, own.signals))
+    analyses = cached_property(lambda own: PostgresAnalyses(own.statements))
+    skin_analyses = cached_property(lambda own: PostgresSkinAnalyses(own.statements))
+    journal = cached_property(lambda own: PostgresJournal(own.statements, own.logged))
+    periods = cached_property(lambda own: PostgresPeriods(own.statements, own.logged))
+    skin_scans = cached_property(lambda own: PostgresSkinScans(own.statements, own.logged))
+    photo_days = cached_property(lambda own: PostgresPhotoDays(own.statements))
+    insights = cached_property(lambda own: PostgresInsights(own.statements))
+    looks = cached_property(lambda own: PostgresLooks(own.statements))
+    webhooks = cached_property(lambda own: PostgresWebhooks(own.statements))
+    webhook_deliveries = cached_property(lambda own: PostgresWebhookDeliveries(own.statements, own.signals))
+    poster_accounts = cached_property(lambda own: PostgresPosterAccounts(own.statements))
+    posters = cached_property(lambda own: PostgresPosters(own.statements))
+    payments = cached_property(lambda own: PostgresPayments(own.statements))
+    personal_data = cached_property(lambda own: PostgresPersonalData(own.statements))
+    erasures = cached_property(lambda own: PostgresErasures(own.statements))
+    tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
+    expiry = cached_property(lambda own: PostgresExpiry(own.statements))
+    products = cached_property(lambda own: PostgresProducts(own.statements))
+    recommendations = cached_property(lambda own: PostgresRecommendations(own.statements))
+    outbox = cached_property(lambda own: PostgresOutbox(own.statements, own.signals))
+    inbox = cached_property(lambda own: PostgresInbox(own.statements))
+    dead_letters = cached_property(lambda own: PostgresDeadLetters(own.statements))
+    api_keys = cached_property(lambda own: PostgresApiKeys(own.statements))
+    audit_log = cached_property(lambda own: PostgresAuditLog(own.statements))
+    usage = cached_property(lambda own: PostgresUsage(own.statements))
 
     async def now(self) -> datetime:
         """See ports.Transaction."""
-        row = await (await self._statements.execute("SELECT clock_timestamp() AS now")).fetchone()
+        row = await (await self.statements.execute("SELECT clock_timestamp() AS now")).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row; tells mypy so
         now: datetime = row["now"]
         return now
+
+
+class _IdsAsText:
+    """Meets psycopg's AdaptContext: ids are texts in the model, and making UUIDs of them first takes a list's time."""
+
+    connection = None
+
+    def __init__(self) -> None:
+        self.adapters = AdaptersMap(psycopg.adapters)
+        self.adapters.register_loader("uuid", TextLoader)
+
+
+class _Unit(ABC):
+    """A unit of work on a connection of a pool whose connections begin no transaction by themselves.
+
+    A class, since a generator costs a short request more than its statement does, and lent by hand, since the pool's
+    own way ends a transaction each time. What was left in the middle of something the pool throws away: it looks at
+    each connection that comes back.
+    """
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Transaction:
+        with translated():
+            self._connection = await self._pool.getconn()
+        return self._begin(self._connection)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with translated():
+            try:
+                await self._end(error)
+            finally:
+                await self._pool.putconn(self._connection)
+        translated().__exit__(kind, error, trace)
+
+    @abstractmethod
+    def _begin(self, connection: Connection) -> PostgresTransaction: ...
+
+    @abstractmethod
+    async def _end(self, error: BaseException | None) -> None: ...
+
+
+class _ReadingUnit(_Unit):
+    """Statements of which each is by itself."""
+
+    __slots__ = ()
+
+    def _begin(self, connection: Connection) -> PostgresTransaction:
+        return PostgresTransaction(Reading(connection), [])
+
+    async def _end(self, error: BaseException | None) -> None:
+        """Nothing was begun."""
+
+
+class _WritingUnit(_Unit):
+    """All of it, or nothing; opening is what begins it. Its end is a point of faults."""
+
+    __slots__ = ("_opening", "_signals", "_work")
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], opening: Sequence[str] = BEGIN) -> None:
+        super().__init__(pool)
+        self._opening = opening
+        self._signals: SignalsToSend = []
+
+    def _begin(self, connection: Connection) -> PostgresTransaction:
+        self._work = UnitOfWork(connection, self._opening)
+        return PostgresTransaction(self._work, self._signals)
+
+    async def _end(self, error: BaseException | None) -> None:
+        try:
+            if error is None:
+                await self._work.commit(self._signals)
+        except BaseException:
+            await self._undo()
+            raise
+        if error is None:
+            _announced_all()
+        else:
+            await self._undo()
+
+    async def _undo(self) -> None:
+        # what broke the connection as well is told by the first error
+        with contextlib.suppress(psycopg.Error):
+            await self._work.rollback()
 
 
 class PostgresLeadership:
@@ -154,33 +252,16 @@ class PostgresDatabase:
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """See ports.Database."""
-        return _announced(self._own_transaction() if self._shared is None else self._shared.unit())
+        return _WritingUnit(self._pool) if self._shared is None else _announced(self._shared.unit())
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """See ports.Database."""
         # What reaches the server in one message, and begins no transaction, is one.
-        return _announced(self._own_transaction(opening=()))
+        return _WritingUnit(self._pool, opening=())
 
-    @contextlib.asynccontextmanager
-    async def _own_transaction(self, opening: Sequence[str] = BEGIN) -> AsyncIterator[PostgresTransaction]:
-        signals: SignalsToSend = []
-        async with self._pool.connection() as connection:
-            work = UnitOfWork(connection, opening)
-            try:
-                yield PostgresTransaction(work, signals)
-                await work.commit(signals)
-            except BaseException:
-                # what broke the connection as well is told by the first error
-                with contextlib.suppress(psycopg.Error):
-                    await work.rollback()
-                raise
-
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """See ports.Database."""
-        with translated():
-            async with self._readers.connection() as connection:
-                yield PostgresTransaction(Reading(connection), [])
+        return _ReadingUnit(self._readers)
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
@@ -217,7 +298,7 @@ class PostgresDatabase:
         return AsyncConnectionPool(
             self._url,
             # autocommit, so that single reads, and the signals after a commit, cost one round trip and not three
-            kwargs={"autocommit": True, "row_factory": dict_row, **options},
+            kwargs={"autocommit": True, "row_factory": dict_row, "context": _IdsAsText(), **options},
             min_size=settings.pool_min,
             max_size=settings.pool_max,
             timeout=POOL_TIMEOUT_SECONDS,
@@ -247,4 +328,9 @@ async def _announced(unit: AbstractAsyncContextManager[Transaction]) -> AsyncIte
     with translated():
         async with unit as transaction:
             yield transaction
-        reached(Point.ANNOUNCED)
+        _announced_all()
+
+
+def _announced_all() -> None:
+    """Every unit of work comes by here once it is saved and its signals are sent."""
+    reached(Point.ANNOUNCED)

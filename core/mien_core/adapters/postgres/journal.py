@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
-from mien_core.adapters.postgres.logged_days import LoggedDays, logged_days_of
+from mien_core.adapters.postgres.logged_days import LoggedDays, listed_with_logged_days, logged_days_of
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.uploads import NOTING_USER
@@ -30,7 +30,9 @@ _REWRITE = f"""
 """  # noqa: S608 - likewise
 _REMOVE = f"DELETE FROM journal_entries WHERE {_OF_VERSION}"  # noqa: S608 - likewise
 # every array contains the empty one
-_LIST = f"SELECT * FROM journal_entries WHERE {OF_USER} AND tags @> %(tags)s::text[] {NEWEST_FIRST}"  # noqa: S608
+_LIST = listed_with_logged_days(
+    f"SELECT * FROM journal_entries WHERE {OF_USER} AND tags @> %(tags)s::text[] {NEWEST_FIRST}"  # noqa: S608 - likewise
+)
 
 
 class PostgresJournal:
@@ -71,7 +73,10 @@ class PostgresJournal:
     ) -> list[JournalEntry]:
         """See ports_cycle.Journal."""
         parameters = {**of_user(tenant, user_id, days, after, limit), "tags": [] if tag is None else [tag]}
-        return [_entry(row) for row in await (await self._statements.execute(_LIST, parameters)).fetchall()]
+        rows = await (await self._statements.execute(_LIST, parameters)).fetchall()
+        entries = [_entry(row) for row in rows]
+        self._logged.note_all(entries, rows)
+        return entries
 
     def _read(self, row: dict[str, Any]) -> JournalEntry:
         entry = _entry(row)

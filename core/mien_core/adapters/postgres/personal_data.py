@@ -134,7 +134,7 @@ class PostgresPersonalData:
         jobs = [UUID(job_id) for one in media for job_id, _ in one.jobs]
         parameters: dict[str, Any] = {**_of(person), "uploads": uploads, "jobs": jobs}
         # perhaps more than were known: work may have begun since
-        locked = [row["id"] async for row in await self._statements.execute(_LOCK_JOBS, parameters)]
+        locked = [UUID(row["id"]) async for row in await self._statements.execute(_LOCK_JOBS, parameters)]
         ids = [*uploads, *jobs, *locked]
         parameters |= {"ids": ids, "names": [str(one).encode() for one in ids]}
         removed = 0

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mien_core.adapters.postgres.diary import NEWEST_FIRST, OF_CALLER, OF_USER, of_caller, of_user
-from mien_core.adapters.postgres.logged_days import LoggedDays, logged_days_of
+from mien_core.adapters.postgres.logged_days import LoggedDays, listed_with_logged_days, logged_days_of
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.uploads import NOTING_USER
@@ -20,7 +20,9 @@ _ADD = f"""
     RETURNING skin_scans.*, {logged_days_of("skin_scans")}
 """  # noqa: S608 - constants of this package
 _REMOVE = f"DELETE FROM skin_scans WHERE {OF_CALLER}"  # noqa: S608 - likewise
-_LIST = f"SELECT * FROM skin_scans WHERE {OF_USER} {NEWEST_FIRST}"  # noqa: S608 - likewise
+_LIST = listed_with_logged_days(
+    f"SELECT * FROM skin_scans WHERE {OF_USER} {NEWEST_FIRST}"  # noqa: S608 - likewise
+)
 
 
 class PostgresSkinScans:
@@ -53,8 +55,10 @@ class PostgresSkinScans:
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[SkinScan]:
         """See ports_cycle.SkinScans."""
-        cursor = await self._statements.execute(_LIST, of_user(tenant, user_id, days, after, limit))
-        return [_scan(row) for row in await cursor.fetchall()]
+        rows = await (await self._statements.execute(_LIST, of_user(tenant, user_id, days, after, limit))).fetchall()
+        scans = [_scan(row) for row in rows]
+        self._logged.note_all(scans, rows)
+        return scans
 
 
 def _scan(row: dict[str, Any]) -> SkinScan:

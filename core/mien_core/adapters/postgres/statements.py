@@ -6,6 +6,7 @@ for the next statement that has one, or for the commit, and BEGIN, COMMIT and th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import psycopg
@@ -70,10 +71,13 @@ class UnitOfWork:
         self._opening = list(opening)
         self._messages = 0
         self._parts = 0
+        self._waiting = list(opening)
+
+    @cached_property
+    def _cursor(self) -> psycopg.AsyncClientCursor[Row]:
         # Several statements in one message need their parameters written into them: the other way, with prepared
         # statements, the protocol has one statement a message.
-        self._cursor: psycopg.AsyncClientCursor[Row] = psycopg.AsyncClientCursor(connection)
-        self._waiting = list(opening)
+        return psycopg.AsyncClientCursor(self._connection)
 
     async def execute(self, statement: str, parameters: Parameters = None) -> psycopg.AsyncCursor[Row]:
         """See Statements."""
@@ -100,12 +104,15 @@ class UnitOfWork:
             statements, commit = [], []
         else:
             commit = ["COMMIT"] if self._opening else []
+        planned = is_planned(Point.COMMITTING, Point.COMMITTED)
+        if not (statements or commit or signals or planned):
+            return
         announcements = [
             self._cursor.mogrify("SELECT pg_notify(%s, %s)", (channel.value, topic))
             for channel, topic in dict.fromkeys(signals)
         ]
         try:
-            if is_planned(Point.COMMITTING, Point.COMMITTED):
+            if planned:
                 # these points lie within what is one message otherwise
                 await self._send(statements)
                 reached(Point.COMMITTING)

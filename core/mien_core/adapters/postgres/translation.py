@@ -1,7 +1,8 @@
 """What psycopg raises, in the platform's words."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -21,24 +22,32 @@ _OF_USERS = "_tenant_user_id_fkey"
 _OF_UPLOADS = "_upload_id_fkey"
 
 
-@contextmanager
-def translated() -> Iterator[None]:
+class _Translated:
+    """See translated. A class, since a generator costs each unit of work several times as much."""
+
+    def __enter__(self) -> None:
+        """Nothing to keep, so one is enough for all."""
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if isinstance(error, (*CONNECTION_TROUBLE, PoolTimeout, PoolClosed, TooManyRequests)):
+            # a restarted server is back in a moment, and a broken connection is replaced at once
+            detail = "The database can't be reached. Try again shortly."
+            raise Unavailable("database_unavailable", detail, 0.1) from error
+        if isinstance(error, psycopg.DatabaseError) and (told := _erased(error)) is not None:
+            raise told from error
+
+
+_TRANSLATED: Final = _Translated()
+
+
+def translated() -> AbstractContextManager[None]:
     """Turn connection trouble into Unavailable, and what an erasure is in the way of into Conflict or Missing.
 
     Any other violated constraint or a wrong statement is a bug and passes as it is. OperationalError also covers
     deadlocks and serialisation failures, for which a retry is right, too; what was stopped for so long that the server
     ended its transaction finds that out at its next statement.
     """
-    try:
-        yield
-    except (*CONNECTION_TROUBLE, PoolTimeout, PoolClosed, TooManyRequests) as error:
-        # a restarted server is back in a moment, and a broken connection is replaced at once
-        raise Unavailable("database_unavailable", "The database can't be reached. Try again shortly.", 0.1) from error
-    except psycopg.DatabaseError as error:
-        told = _erased(error)
-        if told is None:
-            raise
-        raise told from error
+    return _TRANSLATED
 
 
 def _erased(error: psycopg.DatabaseError) -> MienError | None:
