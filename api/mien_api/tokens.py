@@ -1,6 +1,7 @@
 """JSON Web Tokens of OIDC issuers: RS256 (RFC 7518) and nothing else, checked against the issuer's published keys."""
 
 import contextlib
+import hashlib
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import RSAAlgorithm
 
 from mien_api.credential_settings import CredentialSettings, IssuerSettings
@@ -21,6 +23,8 @@ from mien_core.model.platform import Caller
 
 # Tokens have one or two kilobytes; servers end headers at 8 anyway.
 MAX_CHARACTERS: Final = 8 * 1024
+# a few megabytes
+TOKENS_REMEMBERED: Final = 10_000
 
 _THREE_PARTS: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 # lone surrogates stand for nothing that could be stored
@@ -40,7 +44,7 @@ def looks_like_token(credential: str) -> bool:
 
 
 class Tokens:
-    """Says whose a token is.
+    """Says whose a token is. A signature that a key of now has proven isn't computed again.
 
     Args:
         settings: whose tokens count.
@@ -49,6 +53,8 @@ class Tokens:
 
     def __init__(self, settings: CredentialSettings, clock: Callable[[], float]) -> None:
         self._leeway = settings.leeway_seconds
+        # in the order in which they were proven
+        self._proven: dict[bytes, _Proven] = {}
         self._issuers = {issuer.url: _Issuer(issuer, _keys_of(issuer, settings, clock)) for issuer in settings.issuers}
 
     @contextlib.asynccontextmanager
@@ -66,6 +72,16 @@ class Tokens:
             Rejected: credential_invalid.
             Unavailable: issuer_unavailable, if the issuer's keys must be asked for and it doesn't answer.
         """
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        proven = self._proven.get(digest)
+        if proven is None or await proven.issuer.keys.find(proven.kid) is not proven.key:
+            proven = await self._prove(token)
+            self._remember(digest, proven)
+        self._check_times(proven.claims)
+        return proven.caller
+
+    async def _prove(self, token: str) -> "_Proven":
+        """Check what of a token stays as it is; what it says of times is left to be checked."""
         header, claims, signature = _read(token)
         kid = _key_id(header)
         named = claims.get("iss")
@@ -78,8 +94,13 @@ class Tokens:
         # The algorithm is ours, not the header's, so no header can choose another one.
         if not _RS256.verify(token.rpartition(".")[0].encode(), key, signature):
             raise _invalid("its signature is wrong")
-        self._check_times(claims)
-        return issuer.caller(claims)
+        return _Proven(issuer, kid, key, claims, issuer.caller(claims))
+
+    def _remember(self, digest: bytes, proven: "_Proven") -> None:
+        self._proven.pop(digest, None)
+        while len(self._proven) >= TOKENS_REMEMBERED:
+            self._proven.pop(next(iter(self._proven)))
+        self._proven[digest] = proven
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = time.time()
@@ -114,6 +135,17 @@ class _Issuer:
         if self.settings.tenants is not None and tenant not in self.settings.tenants:
             raise _invalid("its tenant is not one of its issuer's")
         return tenant
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """That a key signed a token. That stays so; whether the key still counts, and the token's times, are asked anew."""
+
+    issuer: _Issuer
+    kid: str
+    key: RSAPublicKey
+    claims: Mapping[str, Any]
+    caller: Caller
 
 
 def _keys_of(issuer: IssuerSettings, settings: CredentialSettings, clock: Callable[[], float]) -> SigningKeys:

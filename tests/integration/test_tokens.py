@@ -279,6 +279,62 @@ async def test_a_rotated_key_is_found_and_a_storm_is_not_passed_on(key: SigningK
         assert issuer.requests[KEYS] == 3
 
 
+async def test_a_token_that_was_seen_goes_with_its_key(key: SigningKey, other_key: SigningKey) -> None:
+    """A signature isn't computed again, but whether its key still counts is asked each time."""
+    now = [1000.0]
+    with IssuerServer([key]) as issuer:
+        authentication = Authentication(MemoryDatabase(), settings_of(issuer), lambda: now[0])
+        token = new_token(key, issuer.url, "anna", "acme")
+        for _ in range(2):
+            assert (await authentication.caller(token)).user_id == "anna"
+        issuer.keys = (other_key,)
+        now[0] += 11
+        await authentication.caller(new_token(other_key, issuer.url, "bea", "acme"))
+        with pytest.raises(Rejected, match="has no such key"):
+            await authentication.caller(token)
+
+
+async def test_a_key_of_the_same_name_opens_nothing_that_another_signed(key: SigningKey, other_key: SigningKey) -> None:
+    """An issuer that gives a new key an old one's id takes back what the old one signed, seen or not."""
+
+    class Renamed(SigningKey):
+        @property
+        def kid(self) -> str:
+            return key.kid
+
+    now = [1000.0]
+    with IssuerServer([key]) as issuer:
+        authentication = Authentication(MemoryDatabase(), settings_of(issuer), lambda: now[0])
+        token = new_token(key, issuer.url, "anna", "acme")
+        await authentication.caller(token)
+        issuer.keys = (Renamed(other_key.private),)
+        now[0] += 11
+        with pytest.raises(Rejected, match="has no such key"):
+            await authentication.caller(signed(other_key, issuer, {"kid": "unknown, so that all are fetched"}))
+        with pytest.raises(Rejected, match="its signature is wrong"):
+            await authentication.caller(token)
+
+
+async def test_a_token_that_was_seen_ends_at_its_time(issuer: IssuerServer, key: SigningKey) -> None:
+    """What a token says of times is compared with the clock at each request."""
+    strict = settings_of(issuer).model_copy(update={"leeway_seconds": 0})
+    authentication = Authentication(MemoryDatabase(), strict)
+    token = new_token(key, issuer.url, "anna", "acme", seconds=2)
+    assert (await authentication.caller(token)).user_id == "anna"
+    async with asyncio.timeout(60):
+        assert "it has expired" in await _refusal(authentication, token)
+
+
+async def _refusal(authentication: Authentication, token: str) -> str:
+    """Ask until the token is refused, and say why it is."""
+    while True:
+        try:
+            await authentication.caller(token)
+        except Rejected as error:
+            return error.detail
+        await asyncio.sleep(0.05)
+
+
 async def test_an_issuer_without_discovery_is_asked_where_keys_usually_are(key: SigningKey) -> None:
     """A missing discovery document leads to the usual place; a setting leads anywhere."""
 
