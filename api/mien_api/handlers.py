@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mien_api.ids import new_id
+from mien_api.scopes import require_scope
 from mien_api.waiting import wait_for_end
 from mien_core.errors import Conflict, Missing
 from mien_core.intake import start_analysis
@@ -137,7 +138,7 @@ class Handlers:
             Missing: upload_not_found, or analysis_not_found if none was asked for.
         """
         async with self.database.reading() as transaction:
-            upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
+            upload = _of_application(await transaction.uploads.get(upload_id), caller)
             job = await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id)
             analysis = await transaction.analyses.get(upload.id)
             recommendation = await transaction.recommendations.get(upload.id)
@@ -151,7 +152,7 @@ class Handlers:
             Missing: upload_not_found, or analysis_not_found if none was asked for.
         """
         async with self.database.reading() as transaction:
-            upload = require_owned(await transaction.uploads.get(upload_id), caller, "upload")
+            upload = _of_application(await transaction.uploads.get(upload_id), caller)
             recommendation = await transaction.recommendations.get(upload.id)
             if recommendation is None:
                 _require_asked(await transaction.jobs.of_upload(JobKind.ANALYSE_FACE, upload.id))
@@ -227,6 +228,13 @@ class Handlers:
             raise Conflict("upload_not_received", detail)
         async with self.database.transaction() as transaction:
             return await start_analysis(transaction, upload, current_traceparent())
+
+
+def _of_application(upload: Upload | None, caller: Caller) -> Upload:
+    """The caller's upload, if their credential covers what it is for: a face is read there, too."""
+    owned = require_owned(upload, caller, "upload")
+    require_scope(caller, owned.purpose)
+    return owned
 
 
 def _require_asked(job: Job | None) -> Job:

@@ -11,7 +11,7 @@ from mien_api.consent import ConsentHeader, said
 from mien_api.handlers import Handlers
 from mien_api.preferences import applied, wait_seconds
 from mien_api.problems import problem_of_failed_job
-from mien_api.routers.dependencies import GlamCaller, UsesHandlers
+from mien_api.routers.dependencies import GlamCaller, JobCaller, UsesHandlers
 from mien_api.schemas import (
     AnalysisBody,
     AnalyzeRequest,
@@ -23,6 +23,7 @@ from mien_api.schemas import (
     analysis_body,
     job_body,
 )
+from mien_api.scopes import require_scope
 from mien_api.timing import server_timing
 from mien_api.usage import note_job
 from mien_core.errors import Conflict
@@ -36,16 +37,16 @@ LONGEST_WAIT_SECONDS = 120.0
 
 @router.post("/upload-url")
 async def announce_upload(
-    body: UploadUrlRequest, caller: GlamCaller, handlers: UsesHandlers, consent: ConsentHeader = None
+    body: UploadUrlRequest, caller: JobCaller, handlers: UsesHandlers, consent: ConsentHeader = None
 ) -> UploadUrl:
-    """Announce a photo and get the URL to PUT it to."""
+    """Announce a photo and get the URL to PUT it to; the credential must cover what the photo is for."""
     return await _announced(body, caller, handlers, consent)
 
 
 @router.get("/get-presigned-url")
 async def announce_upload_by_query(
     announcement: Annotated[UploadUrlQuery, Query()],
-    caller: GlamCaller,
+    caller: JobCaller,
     handlers: UsesHandlers,
     response: Response,
     consent: ConsentHeader = None,
@@ -59,6 +60,7 @@ async def announce_upload_by_query(
 async def _announced(
     body: UploadUrlRequest | UploadUrlQuery, caller: Caller, handlers: Handlers, consent: ConsentHeader
 ) -> UploadUrl:
+    require_scope(caller, body.purpose)
     upload, signed = await handlers.announce_upload(
         caller,
         content_type=body.content_type,

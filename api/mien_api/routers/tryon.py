@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from mien_api.answers import private_json
+from mien_api.consent import ConsentHeader, said
 from mien_api.forms import OVERHEAD_BYTES, read_photo_form
 from mien_api.problems import problem
 from mien_api.routers.dependencies import TryOnCaller, UsesSkinHandlers
@@ -59,13 +60,19 @@ UsesTryOn = Annotated[TryOnHandlers, Depends(_tryon_handlers)]
 
 
 @router.post(PATH, status_code=HTTPStatus.CREATED, response_model=CreatedSession, openapi_extra=_FORM)
-async def create_session(request: Request, caller: TryOnCaller, handlers: UsesTryOn) -> Response:
+async def create_session(
+    request: Request, caller: TryOnCaller, handlers: UsesTryOn, consent: ConsentHeader = None
+) -> Response:
     """Begin a session: a look is put on a photo. Follow it at GET /jobs/{session_id}/events, or ask for it."""
     # read in here, so that nobody who may not call makes the process take a photo in
     form = await read_photo_form(request, TryOnForm)
     try:
         job = await handlers.create(
-            caller, form.image, user_token=form.user_token, presets=form.look, consent=form.consent
+            caller,
+            form.image,
+            user_token=form.user_token,
+            presets=form.look,
+            consent=said(field=form.consent, header=consent),
         )
     except Rejected as error:
         if error.code != "photo_too_large":

@@ -101,6 +101,26 @@ async def test_a_key_without_the_scope_is_refused(platform: Platform) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
 
 
+async def test_a_photo_is_announced_and_looked_at_by_whom_it_is_for(platform: Platform) -> None:
+    """A key of one application announces that one's photos; what another's photo shows it may not read."""
+    photo: dict[str, str | int] = {"contentType": "image/jpeg", "contentLength": 4}
+    async with platform.client(await platform.secret(scopes="cycle")) as client:
+        announced = await client.post("/upload-url", json=photo | {"purpose": "cycle"})
+        assert announced.status_code == 200
+        assert (await client.get("/get-presigned-url", params=photo | {"purpose": "cycle"})).status_code == 200
+        answers = [
+            await client.post("/upload-url", json=photo),
+            await client.get("/get-presigned-url", params=photo | {"purpose": "poster"}),
+        ]
+    upload_id = announced.json()["uploadId"]
+    async with platform.client(await platform.secret(scopes="glam")) as client:
+        answers += [
+            await client.get(f"/look/{upload_id}"),
+            await client.get("/get-recommendation", params={"uploadId": upload_id}),
+        ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "scope_missing")] * 4
+
+
 async def test_only_the_hash_is_kept(platform: Platform) -> None:
     """The secret is nowhere in the database, and the audit log says who made and revoked the key."""
     key, secret = await keys.create(platform.database, "acme", "frontend", frozenset({"glam"}))

@@ -278,11 +278,25 @@ async def test_what_the_form_lacks_is_named(anybody: httpx.AsyncClient) -> None:
     assert (await send(anybody, user_token=longest)).status_code == 201
 
 
-@pytest.mark.parametrize(("fields", "status"), [({}, 403), ({"consent": "false"}, 403), ({"consent": "true"}, 201)])
-async def test_consent_may_be_required(platform: Platform, fields: dict[str, str], status: int) -> None:
-    """Each photo then carries its own; an explicit no always counts."""
+@pytest.mark.parametrize(
+    ("fields", "headers", "status"),
+    [
+        ({}, {}, 403),
+        ({"consent": "false"}, {}, 403),
+        ({"consent": "true"}, {}, 201),
+        ({}, {"Consent": "given"}, 201),
+        ({}, {"Consent": "refused"}, 403),
+        ({"consent": "true"}, {"Consent": "refused"}, 403),
+        ({"consent": "false"}, {"Consent": "given"}, 403),
+    ],
+)
+async def test_consent_may_be_required(
+    platform: Platform, fields: dict[str, str], headers: dict[str, str], status: int
+) -> None:
+    """Each photo then carries its own, as a field or as a header; an explicit no always counts."""
     platform.consent_required = True
     async with platform.client(None) as client:
+        client.headers.update(headers)
         answer = await send(client, PHOTO, None, **fields)
     assert answer.status_code == status
     if status == 403:
