@@ -64,6 +64,13 @@ ROWS: Final = """
         '[{"category": "lipstick", "color": "#A4414B", "finish": "satin", "intensity": 0.7, "asset_id": null}]',
         '[{"product_id": "lip-017", "name": "Lip", "shade": null, "url": null, "reason": null}]',
         timestamptz '2026-11-20 12:00Z' - d * interval '1 day' FROM generate_series(1, 60) d;
+    INSERT INTO jobs (id, tenant, user_id, kind, status, deadline_at)
+    SELECT gen_random_uuid(), 'bench', 'anna', 'render-poster', 'completed', now() FROM generate_series(1, 20);
+    INSERT INTO user_poster_history
+           (tenant, user_id, timestamp, job_id, title, prompt, genre, style, aspect, fingerprint)
+    SELECT tenant, user_id, timestamptz '2026-11-20 12:00Z' - row_number() OVER () * interval '1 hour', id,
+           'The Last Lighthouse', 'A keeper finds a door beneath the sea.', 'drama', 'classic', '2:3', id::text::bytea
+    FROM jobs;
     ANALYZE;
 """
 NEW_ENTRY: Final = {
@@ -116,6 +123,8 @@ CALLS: Final = (
     Call("post_look", "POST", "/looks/save", NEW_LOOK, 201),
     Call("list_periods", "GET", f"/period/user/{USER}"),
     Call("list_skin", "GET", f"/skin/user/{USER}"),
+    # a signed URL for each poster, which the bare one has not
+    Call("list_history", "GET", "/history", token=True),
     Call("get_journal_entry_by_token", "GET", f"/journal/{ENTRY}", token=True),
     Call("list_journal_by_token", "GET", f"/journal/user/{USER}", token=True),
     # A claim and an answer to keep are a commit each: it may cost what bench.idempotency allows.
@@ -204,6 +213,9 @@ def _settings(issuer: str) -> dict[str, str]:
     trusted = [{"url": issuer, "audiences": [AUDIENCE], "tenant_claim": TENANT_CLAIM}]
     return {
         "MIEN_API__HOST": "127.0.0.1",
+        # nobody is asked with them: they sign the posters' URLs
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
         "MIEN_API__LIMITS__CALLER": "1000000000",
         "MIEN_CREDENTIALS__ISSUERS": json.dumps(trusted),
     }

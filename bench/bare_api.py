@@ -163,6 +163,25 @@ class Looks(Body):
     next_cursor: str | None
 
 
+class Poster(BaseModel):
+    """A line of the history."""
+
+    user_id: str
+    timestamp: datetime
+    poster_url: str | None = None
+    status: str
+    job_id: UUID
+    title: str
+    prompt: str
+
+
+class Posters(BaseModel):
+    """A part of a user's posters."""
+
+    posters: list[Poster]
+    next_cursor: str | None
+
+
 def create_app(settings: PostgresSettings) -> FastAPI:  # noqa: C901 - as many functions as there are calls
     """Make the app."""
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
@@ -271,6 +290,19 @@ def create_app(settings: PostgresSettings) -> FastAPI:  # noqa: C901 - as many f
         looks = [Look(look_id=row["id"], **row) for row in rows[:limit]]
         return Looks(looks=looks, next_cursor=_next(rows, limit))
 
+    @app.get("/history")
+    async def list_posters(user_id: str = "anna", limit: Limit = 50) -> Posters:
+        rows = await select(
+            """
+            SELECT poster.*, jobs.status FROM user_poster_history AS poster JOIN jobs ON jobs.id = poster.job_id
+            WHERE poster.tenant = %s AND poster.user_id = %s ORDER BY poster.timestamp DESC
+            """,
+            user_id,
+            limit,
+        )
+        posters = [Poster(**row) for row in rows[:limit]]
+        return Posters(posters=posters, next_cursor=_next(rows, limit))
+
     async def select(statement: str, user_id: str, limit: int) -> list[Row]:
         async with pool.connection() as connection:
             cursor = await connection.execute(f"{statement} LIMIT %s".encode(), (TENANT, user_id, limit + 1))
@@ -284,7 +316,7 @@ def _entry(row: Row) -> Entry:
 
 
 def _next(rows: list[Row], limit: int) -> str | None:
-    return str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return str(rows[limit - 1].get("id")) if len(rows) > limit else None
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Which client a request comes from, where proxies stand between."""
 
+import functools
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
@@ -30,6 +31,7 @@ def client_address(scope: Scope, trusted_proxies: int) -> str:
     return _client_of(seen[max(0, len(seen) - 1 - trusted_proxies)]) or _client_of(seen[-1]) or UNKNOWN
 
 
+@functools.lru_cache(maxsize=4096)
 def _client_of(text: str) -> str | None:
     """The address without a port, as whose it is; None if it is none."""
     if text.startswith("["):

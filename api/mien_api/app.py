@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from mien_api import idempotency, operations, problems
 from mien_api.authentication import Authentication
 from mien_api.contract import openapi
+from mien_api.cors import Cors
 from mien_api.credential_settings import CredentialSettings
 from mien_api.door import PhotoDoor
 from mien_api.guard import GuardMiddleware
@@ -185,7 +185,7 @@ def create_app(
     body_limits = {route.PATH: route.MAX_BODY_BYTES for route in (skin, scans, tryon)}
     app.add_middleware(GuardMiddleware, body_limits=body_limits)
     app.add_middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=list(cors_origins),
         allow_methods=["*"],
         allow_headers=["*"],

@@ -18,7 +18,10 @@ def require_content_type(request: Request, taken: frozenset[str]) -> None:
     """
     if not taken or not _has_body(request):
         return
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    whole = request.headers.get("content-type", "")
+    if whole in taken:
+        return
+    sent = whole.partition(";")[0].strip().lower()
     # application/problem+json and its like are JSON, too (RFC 6839)
     is_json = sent.startswith("application/") and sent.endswith("+json")
     if sent in taken or (is_json and _JSON in taken):

@@ -1,7 +1,7 @@
 """What Glow Cycle's frontend sends and gets, in its camelCase; the field names are the contract's."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -158,66 +158,70 @@ def entry_etag(shown: Shown[JournalEntry]) -> str:
     return etag_of(shown.thing.version, shown.cycle_day)
 
 
-def entry_body(shown: Shown[JournalEntry]) -> JournalEntryBody:
-    """Show an entry."""
+def entry_body(shown: Shown[JournalEntry]) -> dict[str, Any]:
+    """Show an entry: a JournalEntryBody, as it is written.
+
+    Lists show fifty, and what comes out of the database was checked when it went in: a model would check it again.
+    """
     entry, content = shown.thing, shown.thing.content
-    return JournalEntryBody(
-        entry_id=entry.id,
-        user_id=entry.user_id,
-        date=content.date,
-        mood=content.mood,
-        energy=content.energy,
-        text=content.text,
-        tags=list(content.tags),
-        cycle_day=shown.cycle_day,
-        etag=entry_etag(shown),
-        created_at=entry.created_at,
-        updated_at=entry.updated_at,
-    )
+    return {
+        "entryId": entry.id,
+        "userId": entry.user_id,
+        "date": content.date,
+        "mood": content.mood,
+        "energy": content.energy,
+        "text": content.text,
+        "tags": content.tags,
+        "cycleDay": shown.cycle_day,
+        "etag": entry_etag(shown),
+        "createdAt": entry.created_at,
+        "updatedAt": entry.updated_at,
+    }
 
 
-def journal_page(page: Page[Shown[JournalEntry]]) -> JournalPage:
-    """Show a part of a journal."""
-    return JournalPage(entries=[entry_body(one) for one in page.things], next_cursor=page.next_cursor)
+def journal_page(page: Page[Shown[JournalEntry]]) -> dict[str, Any]:
+    """Show a part of a journal: a JournalPage."""
+    return {"entries": [entry_body(one) for one in page.things], "nextCursor": page.next_cursor}
 
 
-def period_body(period: Period) -> PeriodBody:
-    """Show a logged day."""
-    return PeriodBody(
-        period_id=period.id,
-        user_id=period.user_id,
-        date=period.date,
-        cycle_length=period.cycle_length,
-        flow=period.flow,
-        symptoms=list(period.symptoms),
-        created_at=period.created_at,
-    )
+def period_body(period: Period) -> dict[str, Any]:
+    """Show a logged day: a PeriodBody."""
+    return {
+        "periodId": period.id,
+        "userId": period.user_id,
+        "date": period.date,
+        "cycleLength": period.cycle_length,
+        "flow": period.flow,
+        "symptoms": period.symptoms,
+        "createdAt": period.created_at,
+    }
 
 
-def period_page(page: Page[Period]) -> PeriodPage:
-    """Show a part of a log of periods."""
-    return PeriodPage(periods=[period_body(one) for one in page.things], next_cursor=page.next_cursor)
+def period_page(page: Page[Period]) -> dict[str, Any]:
+    """Show a part of a log of periods: a PeriodPage."""
+    return {"periods": [period_body(one) for one in page.things], "nextCursor": page.next_cursor}
 
 
-def scan_body(shown: Shown[SkinScan]) -> ScanBody:
-    """Show a line of the skin diary."""
+def scan_body(shown: Shown[SkinScan]) -> dict[str, Any]:
+    """Show a line of the skin diary: a ScanBody."""
     scan, metrics = shown.thing, shown.thing.metrics
-    return ScanBody(
-        scan_id=scan.id,
-        user_id=scan.user_id,
-        date=scan.date,
-        metrics=DiaryMetricsBody(
-            radiance=metrics.radiance,
-            moisture=metrics.moisture,
-            texture=metrics.texture,
-            pores=metrics.pores,
-            dark_circles=metrics.dark_circles,
-        ),
-        cycle_day=shown.cycle_day,
-        created_at=scan.created_at,
-    )
+    return {
+        "scanId": scan.id,
+        "userId": scan.user_id,
+        "date": scan.date,
+        "metrics": {
+            "radiance": metrics.radiance,
+            "moisture": metrics.moisture,
+            "texture": metrics.texture,
+            "pores": metrics.pores,
+            "darkCircles": metrics.dark_circles,
+        },
+        "cycleDay": shown.cycle_day,
+        "createdAt": scan.created_at,
+        "notice": NOTICE,
+    }
 
 
-def scan_page(page: Page[Shown[SkinScan]]) -> ScanPage:
-    """Show a part of a skin diary."""
-    return ScanPage(scans=[scan_body(one) for one in page.things], next_cursor=page.next_cursor)
+def scan_page(page: Page[Shown[SkinScan]]) -> dict[str, Any]:
+    """Show a part of a skin diary: a ScanPage."""
+    return {"scans": [scan_body(one) for one in page.things], "nextCursor": page.next_cursor}

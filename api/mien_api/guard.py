@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,8 +65,8 @@ class _Exchange:
             await problems.internal_error(Request(self._scope))(self._scope, self._receive, self._send)
 
     def _announces_too_much(self) -> bool:
-        announced = Headers(scope=self._scope).get("content-length", "0")
-        return announced.isdecimal() and int(announced) > self._body_limit
+        announced = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"0")
+        return announced.isdigit() and int(announced) > self._body_limit
 
     def _too_large(self) -> str:
         photos = self._body_limit > MAX_BODY_BYTES

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien_api.limits import Limiting
@@ -46,8 +45,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = choose_request_id(headers.get("x-request-id"))
+        sent = dict(scope["headers"])
+        request_id = choose_request_id(_text(sent.get(b"x-request-id")))
         # a dictionary of this request's own: some servers hand the same one to all, and the caller is noted in it
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         answers = _Answers(request_id, self._limiting, self._meter)
@@ -55,13 +54,20 @@ class RequestMiddleware:
         with (
             log_context(request_id=request_id),
             start_span(
-                f"{scope['method']} {scope['path']}", traceparent=headers.get("traceparent"), kind=SpanKind.SERVER
+                f"{scope['method']} {scope['path']}",
+                traceparent=_text(sent.get(b"traceparent")),
+                kind=SpanKind.SERVER,
             ) as span,
         ):
             await exchange.run()
-            span.update_name(f"{scope['method']} {exchange.route}")
-            span.set_attribute("http.route", exchange.route)
-            span.set_attribute("http.response.status_code", exchange.status)
+            if span.is_recording():
+                span.update_name(f"{scope['method']} {exchange.route}")
+                span.set_attribute("http.route", exchange.route)
+                span.set_attribute("http.response.status_code", exchange.status)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """What holds for every operation of the API, whichever router it is written in."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mien_api import idempotency
 from mien_api.content_types import require_content_type, types_taken
+from mien_api.direct import direct
 from mien_api.shedding import Shedding
 
 
@@ -25,6 +27,9 @@ class Operation(APIRoute):
         super().__init__(path, endpoint, **options)
         self._head = path.partition("{")[0]
         self._types = types_taken(self)
+        self.is_short = direct(self) is not None
+        if self.is_short:
+            self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See APIRoute. Most routes are another path's, which shows before their regular expression is tried."""
@@ -35,15 +40,65 @@ class Operation(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See APIRoute."""
         answer = super().get_route_handler()
+        short = direct(self)
 
         async def handle(request: Request) -> Response:
             shedding: Shedding = request.app.state.shedding
             with shedding.admission(request.method, self.path):
                 async with idempotency.begun(request):
                     require_content_type(request, self._types)
-                    return await answer(request)
+                    if short is None:
+                        return await answer(request)
+                    return await short.answer(request) or await _solved(answer, request)
 
+        self._handle = handle
         return handle
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        response = await self._handle(request)
+        await response(scope, receive, send)
+
+
+async def _solved(answer: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    """Have FastAPI solve a request that came the short way: no dependency on it has a cleanup, so nothing is in these.
+
+    (Where there may be some, FastAPI's own way keeps them until the answer is sent.)
+    """
+    async with AsyncExitStack() as of_request, AsyncExitStack() as of_function:
+        request.scope.update(fastapi_inner_astack=of_request, fastapi_function_astack=of_function)
+        return await answer(request)
+
+
+class _Signpost:
+    """Sends a request to its operation by the first part of its path, without asking all of them in turn.
+
+    What is found this way is what the router would find: the first that takes the path and the method. What isn't (an
+    unknown path, another method, an operation that needs more of FastAPI) is the router's to find.
+    """
+
+    def __init__(self, operations: Iterable[Operation], router: ASGIApp) -> None:
+        self._by_part: dict[str, list[Operation]] = {}
+        self._router = router
+        for operation in operations:
+            self._by_part.setdefault(_first_part(operation.path), []).append(operation)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            for operation in self._by_part.get(_first_part(scope["path"]), ()):
+                match, found = operation.matches(scope)
+                if match == Match.FULL and operation.is_short:
+                    scope.update(found)
+                    await operation.handle(scope, receive, send)
+                    return
+                if match == Match.FULL:
+                    break
+        await self._router(scope, receive, send)
+
+
+def _first_part(path: str) -> str:
+    return path[1:].partition("/")[0]
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
@@ -56,3 +111,5 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     for router in routers:
         for route in iter_route_contexts(router.routes):
             app.router.add_api_route(**{name: getattr(route, name) for name in options if hasattr(route, name)})
+    operations = [route for route in app.router.routes if isinstance(route, Operation)]
+    app.router.middleware_stack = _Signpost(operations, app.router.middleware_stack)

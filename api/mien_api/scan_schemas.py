@@ -64,7 +64,7 @@ def scan_analysis_body(result: ScanResult) -> ScanAnalysisBody:
     """Show a scan of a photo."""
     changes = result.changes
     return ScanAnalysisBody(
-        **scan_body(result.shown).model_dump(),
+        **scan_body(result.shown),
         change=changes
         and MetricChangesBody(
             radiance=changes.radiance,

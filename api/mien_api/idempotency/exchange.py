@@ -59,7 +59,7 @@ def begun(request: Request) -> AbstractAsyncContextManager[None]:
     Raises:
         Rejected: idempotency_key_malformed, idempotency_key_reused, or as caller_of, when the block is entered.
     """
-    exchange: _Exchange | None = getattr(request.state, _STATE, None)
+    exchange: _Exchange | None = request.scope["state"].get(_STATE)
     return contextlib.nullcontext() if exchange is None else exchange.attempt(request)
 
 
