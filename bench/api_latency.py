@@ -123,7 +123,7 @@ CALLS: Final = (
     Call("post_look", "POST", "/looks/save", NEW_LOOK, 201),
     Call("list_periods", "GET", f"/period/user/{USER}"),
     Call("list_skin", "GET", f"/skin/user/{USER}"),
-    # a signed URL for each poster, which the bare one has not
+    # both sign a URL for each poster
     Call("list_history", "GET", "/history", token=True),
     Call("get_journal_entry_by_token", "GET", f"/journal/{ENTRY}", token=True),
     Call("list_journal_by_token", "GET", f"/journal/user/{USER}", token=True),
@@ -214,8 +214,8 @@ def _settings(issuer: str) -> dict[str, str]:
     return {
         "MIEN_API__HOST": "127.0.0.1",
         # nobody is asked with them: they sign the posters' URLs
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
+        "MIEN_S3__ACCESS_KEY_ID": "bench",
+        "MIEN_S3__SECRET_ACCESS_KEY": "bench",
         "MIEN_API__LIMITS__CALLER": "1000000000",
         "MIEN_CREDENTIALS__ISSUERS": json.dumps(trusted),
     }

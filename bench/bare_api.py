@@ -7,12 +7,14 @@ as `python -m mien_api` serves its own, with the same settings (MIEN_POSTGRES__U
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
+import obstore
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query
+from obstore.store import S3Store
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Json
@@ -168,7 +170,7 @@ class Poster(BaseModel):
 
     user_id: str
     timestamp: datetime
-    poster_url: str | None = None
+    poster_url: str
     status: str
     job_id: UUID
     title: str
@@ -192,6 +194,8 @@ def create_app(settings: PostgresSettings) -> FastAPI:  # noqa: C901 - as many f
         max_size=settings.pool_max,
         open=False,
     )
+
+    store = S3Store("mien", config={"region": "us-east-1", "access_key_id": "bench", "secret_access_key": "bench"})
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -300,7 +304,9 @@ def create_app(settings: PostgresSettings) -> FastAPI:  # noqa: C901 - as many f
             user_id,
             limit,
         )
-        posters = [Poster(**row) for row in rows[:limit]]
+        keys = [f"posters/{row['job_id']}.png" for row in rows[:limit]]
+        urls = await obstore.sign_async(store, "GET", keys, timedelta(seconds=900))
+        posters = [Poster(poster_url=url, **row) for row, url in zip(rows, urls, strict=False)]
         return Posters(posters=posters, next_cursor=_next(rows, limit))
 
     async def select(statement: str, user_id: str, limit: int) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Final
 from mien_api.credential_settings import CredentialSettings
 from mien_api.credentials import PREFIX
 from mien_api.known_keys import KnownKeys
-from mien_api.tokens import Tokens, looks_like_token
+from mien_api.tokens import POINTS_OF_A_TOKEN, Tokens
 from mien_core.errors import Conflict, Rejected
 from mien_core.model.platform import Caller, JobKind
 from mien_core.ports import Database
@@ -58,7 +58,8 @@ class Authentication:
         credential = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
         if credential.startswith(PREFIX):
             return await self._keys.caller(credential)
-        if looks_like_token(credential):
+        # whether it is one is looked at when it is read; one that is known needn't be
+        if credential.count(".") == POINTS_OF_A_TOKEN:
             return await self._seen_caller(await self._tokens.caller(credential))
         raise Rejected("credential_invalid", "The credential is not valid. Check it, or ask for a new one.")
 

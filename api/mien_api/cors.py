@@ -1,27 +1,40 @@
-"""Cross-origin requests: Starlette's rules, which what no page of a browser sent needn't wait for."""
+"""Cross-origin requests: Starlette's rules, for which what no page of a browser sent needn't wait."""
+
+from collections.abc import Awaitable, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ORIGIN = b"origin"
 _VARY = b"vary"
 
 
-class Cors(CORSMiddleware):
-    """Who names no origin is answered alike, but for the header that tells caches that others are not."""
+class Cors:
+    """CORSMiddleware for whoever names an origin; others get the header that tells caches that answers differ.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See CORSMiddleware."""
+    Args:
+        app: what is wrapped.
+        origins: the pages that may call; they may use all methods and headers.
+        exposed_headers: what they may read besides the body.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str], exposed_headers: Sequence[str]) -> None:
+        self._app = app
+        self._of_pages = CORSMiddleware(
+            app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed_headers
+        )
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request."""
         if scope["type"] != "http" or any(name == _ORIGIN for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-            return
+            return self._of_pages(scope, receive, send)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _varying_by_origin(message.get("headers", ()))
             await send(message)
 
-        await self.app(scope, receive, send_on)
+        return self._app(scope, receive, send_on)
 
 
 def _varying_by_origin(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

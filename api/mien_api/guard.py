@@ -4,7 +4,7 @@ It stands inside of CORS, so that a page in a browser may read these answers, to
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -31,13 +31,12 @@ class GuardMiddleware:
         self._app = app
         self._body_limits = body_limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
-        await _Exchange(self._app, scope, receive, send, body_limit=limit).run()
+        return _Exchange(self._app, scope, receive, send, body_limit=limit).run()
 
 
 class _Exchange:

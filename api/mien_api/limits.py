@@ -182,9 +182,9 @@ class Limiting:
         try:
             standing = await self._limiter.take(quota, *key)
         except Unavailable:
-            request.state.rate_limit = self._limiter.standing(quota, *key)
+            request.scope["state"]["rate_limit"] = self._limiter.standing(quota, *key)
             raise
-        request.state.rate_limit = standing
+        request.scope["state"]["rate_limit"] = standing
         return standing
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mien_api.limits import Limiting
 from mien_api.request_ids import choose_request_id
 from mien_api.usage import UsageMeter
-from mien_core.telemetry import log_context, start_span
+from mien_core.telemetry import log_context, log_now, start_span
 
 logger = logging.getLogger("mien_api.requests")
 
@@ -113,7 +113,7 @@ class _Exchange:
         quiet = path in _QUIET_PATHS
         if not quiet:
             fields = {"method": method, "path": path, "client": client}
-            logger.info("[%s] %s %s - Client: %s", request_id, method, path, client, extra=fields)
+            log_now(logger, f"[{request_id}] {method} {path} - Client: {client}", fields)
         started = time.perf_counter()
         await self._app(self._scope, self._receive, self._identified_send)
         seconds = time.perf_counter() - started
@@ -122,7 +122,7 @@ class _Exchange:
         times.observe(seconds)
         if not quiet:
             measured = {"status": self.status, "seconds": round(seconds, 4), "route": self.route}
-            logger.info("[%s] Completed %d in %.3fs", request_id, self.status, seconds, extra=measured)
+            log_now(logger, f"[{request_id}] Completed {self.status} in {seconds:.3f}s", measured)
 
     async def _identified_send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -3,17 +3,23 @@
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from mien_api import idempotency
 from mien_api.content_types import require_content_type, types_taken
 from mien_api.direct import direct
 from mien_api.shedding import Shedding
+
+Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+
+# where FastAPI looks for what is to be cleaned up after a request, after an endpoint, after a form
+_STACKS: Final = ("fastapi_inner_astack", "fastapi_function_astack", "fastapi_middleware_astack")
 
 
 class Operation(APIRoute):
@@ -29,7 +35,7 @@ class Operation(APIRoute):
         self._types = types_taken(self)
         self.is_short = direct(self) is not None
         if self.is_short:
-            self.app = self._answer
+            self.app = self.answer_short
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See APIRoute. Most routes are another path's, which shows before their regular expression is tried."""
@@ -54,7 +60,8 @@ class Operation(APIRoute):
         self._handle = handle
         return handle
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer_short(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that this operation was found for, without the layers that FastAPI puts around each."""
         request = Request(scope, receive, send)
         response = await self._handle(request)
         await response(scope, receive, send)
@@ -65,8 +72,8 @@ async def _solved(answer: Callable[[Request], Coroutine[Any, Any, Response]], re
 
     (Where there may be some, FastAPI's own way keeps them until the answer is sent.)
     """
-    async with AsyncExitStack() as of_request, AsyncExitStack() as of_function:
-        request.scope.update(fastapi_inner_astack=of_request, fastapi_function_astack=of_function)
+    async with AsyncExitStack() as stack:
+        request.scope.update(dict.fromkeys(_STACKS, stack))
         return await answer(request)
 
 
@@ -77,24 +84,23 @@ class _Signpost:
     unknown path, another method, an operation that needs more of FastAPI) is the router's to find.
     """
 
-    def __init__(self, operations: Iterable[Operation], router: ASGIApp) -> None:
+    def __init__(self, operations: Iterable[Operation], router: Application) -> None:
         self._by_part: dict[str, list[Operation]] = {}
         self._router = router
         for operation in operations:
             self._by_part.setdefault(_first_part(operation.path), []).append(operation)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Handle one request."""
         if scope["type"] == "http":
             for operation in self._by_part.get(_first_part(scope["path"]), ()):
                 match, found = operation.matches(scope)
                 if match == Match.FULL and operation.is_short:
                     scope.update(found)
-                    await operation.handle(scope, receive, send)
-                    return
+                    return operation.answer_short(scope, receive, send)
                 if match == Match.FULL:
                     break
-        await self._router(scope, receive, send)
+        return self._router(scope, receive, send)
 
 
 def _first_part(path: str) -> str:
@@ -112,4 +118,4 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
         for route in iter_route_contexts(router.routes):
             app.router.add_api_route(**{name: getattr(route, name) for name in options if hasattr(route, name)})
     operations = [route for route in app.router.routes if isinstance(route, Operation)]
-    app.router.middleware_stack = _Signpost(operations, app.router.middleware_stack)
+    app.router.middleware_stack = _Signpost(operations, AsyncExitStackMiddleware(app.router.middleware_stack))

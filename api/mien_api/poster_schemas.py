@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -139,21 +139,21 @@ def poster_body(made: Made) -> PosterBody:
     )
 
 
-def history_page(page: Page[Poster], urls: Mapping[str, str]) -> HistoryPage:
-    """Show a part of a user's posters."""
+def history_page(page: Page[Poster], urls: Mapping[str, str]) -> dict[str, Any]:
+    """Show a part of a user's posters: a HistoryPage, as it is written."""
     posters = [
-        HistoryPosterBody(
-            user_id=one.user_id,
-            timestamp=one.timestamp,
-            poster_url=urls.get(one.job_id),
-            status=one.status,
-            job_id=one.job_id,
-            title=one.design.title,
-            prompt=one.design.prompt,
-        )
+        {
+            "user_id": one.user_id,
+            "timestamp": one.timestamp,
+            "poster_url": urls.get(one.job_id),
+            "status": one.status,
+            "job_id": one.job_id,
+            "title": one.design.title,
+            "prompt": one.design.prompt,
+        }
         for one in page.things
     ]
-    return HistoryPage(posters=posters, next_cursor=page.next_cursor)
+    return {"posters": posters, "next_cursor": page.next_cursor}
 
 
 def payment_body(payment: Payment) -> PaymentBody:

@@ -26,6 +26,7 @@ MAX_CHARACTERS: Final = 8 * 1024
 # a few megabytes
 TOKENS_REMEMBERED: Final = 10_000
 
+POINTS_OF_A_TOKEN: Final = 2
 _THREE_PARTS: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 # lone surrogates stand for nothing that could be stored
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -36,11 +37,6 @@ _USES: Final = ("access", "id")
 
 _JWS: Final = jwt.PyJWS(algorithms=[ALGORITHM])
 _RS256: Final = RSAAlgorithm(RSAAlgorithm.SHA256)
-
-
-def looks_like_token(credential: str) -> bool:
-    """Whether this is three parts between points, as a JSON Web Token is."""
-    return _THREE_PARTS.fullmatch(credential) is not None
 
 
 class Tokens:
@@ -160,7 +156,7 @@ def _keys_of(issuer: IssuerSettings, settings: CredentialSettings, clock: Callab
 
 def _read(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any], bytes]:
     """Header, claims and signature, none of them believed yet."""
-    if len(token) > MAX_CHARACTERS or not looks_like_token(token):
+    if len(token) > MAX_CHARACTERS or not _THREE_PARTS.fullmatch(token):
         raise _invalid("it is too long or not three parts")
     try:
         parts = _JWS.decode_complete(token, options={"verify_signature": False})

@@ -6,6 +6,7 @@ Logs, spans and metrics carry ids, never pixels, secrets or prompts.
 import functools
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -112,6 +113,27 @@ def current_traceparent() -> str | None:
     carrier: dict[str, str] = {}
     _TRACEPARENT.inject(carrier)
     return carrier.get("traceparent")
+
+
+def log_now(logger: logging.Logger, message: str, fields: Mapping[str, Any]) -> None:
+    """Log a line at INFO as logger.info(message, extra=fields) does, in a fraction of its time.
+
+    For what logs at each request. The record is a copy of one that was made for this logger, instead of one that looks
+    for its thread, its task and where in which file it comes from, of which we write nothing.
+    """
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    created = time.time()
+    record = object.__new__(logging.LogRecord)
+    record.__dict__.update(_blank(logger.name))
+    record.__dict__.update(fields)
+    record.msg, record.created, record.msecs = message, created, created % 1 * 1000
+    logger.handle(record)
+
+
+@functools.lru_cache(maxsize=16)
+def _blank(name: str) -> Mapping[str, Any]:
+    return vars(logging.LogRecord(name, logging.INFO, "", 0, "", None, None))
 
 
 class JsonFormatter(logging.Formatter):

@@ -8,7 +8,7 @@ is kept before it is sent, so that whoever was shown it is shown the same again.
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Final
@@ -70,15 +70,17 @@ class IdempotencyMiddleware:
         self._app = app
         self._leases = leases
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if (
             scope["type"] != "http"
             or scope["method"] in SAFE_METHODS
             or not any(name == _RAW_HEADER for name, _ in scope["headers"])
         ):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._exchange(scope, receive, send)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(scope, receive, send, self._leases)
         scope["state"][_STATE] = exchange
         async with exchange.ending():

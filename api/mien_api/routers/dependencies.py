@@ -53,7 +53,7 @@ async def caller_of(request: Request) -> Caller:
         Rejected: as Authentication.caller.
         Unavailable: as Authentication.caller, or rate_limited.
     """
-    known: Caller | None = getattr(request.state, "caller", None)
+    known: Caller | None = request.scope["state"].get("caller")
     if known is not None:
         return known
     authorization = request.headers.get("Authorization")
@@ -76,7 +76,7 @@ async def _identified(request: Request, authorization: str | None) -> Caller:
     except Rejected:
         await limiting.count_failure(request)
         raise
-    request.state.caller = known
+    request.scope["state"]["caller"] = known
     await limiting.admit(request, known)
     return known
 
@@ -88,7 +88,7 @@ async def _anonymous(request: Request) -> Caller | None:
     if application is not None:
         known = authentication.anonymous(application)
         if known is not None:
-            request.state.caller = known
+            request.scope["state"]["caller"] = known
             await limiting.admit_address(request)
         return known
     if job_id is None:
@@ -96,7 +96,7 @@ async def _anonymous(request: Request) -> Caller | None:
     # before the look-up, which whoever shows nothing could have for nothing
     await limiting.admit_address(request)
     known = await authentication.anonymous_of_job(str(job_id))
-    request.state.caller = known
+    request.scope["state"]["caller"] = known
     return known
 
 
