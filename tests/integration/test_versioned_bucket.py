@@ -12,9 +12,10 @@ from pydantic import SecretStr
 
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.settings import S3Settings
+from mien_local.golang.build import build
 from mien_local.parts.part import Server, Stage
 from mien_local.parts.s3 import create_bucket
-from mien_local.parts.versitygw import build
+from mien_local.parts.versitygw import VERSITYGW
 from tests.parts import stage
 
 SECRET = "secret-of-a-test"  # noqa: S105 - a server's of its own
@@ -55,7 +56,7 @@ def _started(on: Stage, folder: Path) -> tuple[Server, S3Settings]:
         folders["objects"],
     ]
     server.start(
-        [build(on), "--port", f"127.0.0.1:{port}", "--region", settings.region, "--quiet", *command],
+        [build(VERSITYGW, on, "s3"), "--port", f"127.0.0.1:{port}", "--region", settings.region, "--quiet", *command],
         {"ROOT_ACCESS_KEY_ID": "mien", "ROOT_SECRET_ACCESS_KEY": SECRET},
     )
 

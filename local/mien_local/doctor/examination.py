@@ -27,7 +27,7 @@ def examine(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
         ("gpu", machine.gpu),
         ("packages", installation.packages),
         ("kafka's archives", installation.kafka),
-        ("s3's program", installation.s3),
+        ("programs", installation.programs),
         ("state", lambda: remains.state(home)),
         ("leftovers", lambda: remains.leftovers(home)),
         ("ports", lambda: remains.ports(home)),

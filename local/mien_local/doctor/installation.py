@@ -9,8 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from mien_local.cache import cache_path
-from mien_local.cached import KAFKA_LOCK, checksum_of, kafka_folder_name, s3_program_name
+from mien_local.cached import KAFKA_LOCK, kafka_folder_name
 from mien_local.doctor.finding import Finding, broken, ok, warning
+from mien_local.programs import PROGRAMS
 
 REPOSITORY = Path(__file__).parents[3]
 _SHOWN = 5
@@ -57,22 +58,27 @@ def kafka() -> Iterator[Finding]:
         yield ok("kafka's archives", f"all checksums as locked, in {folder}")
 
 
-def s3() -> Iterator[Finding]:
-    """The S3 server's program is as it was when it was built."""
-    program = cache_path() / s3_program_name()
-    if not program.parent.exists():
-        yield ok("s3's program", "not built yet: the first start does")
-        return
-    mend = f"rm -r {program.parent} (the next start builds it)"
-    kept = checksum_of(program)
-    if not program.exists():
-        yield broken("s3's program", f"{program} is missing", mend)
-    elif not kept.exists():
-        yield warning("s3's program", f"{program} was built without keeping its checksum", mend)
-    elif _sha256(program) != kept.read_text().strip():
-        yield broken("s3's program", f"{program} isn't what was built", mend)
-    else:
-        yield ok("s3's program", f"as it was built, in {program.parent}")
+def programs() -> Iterator[Finding]:
+    """The programs that were built from Go source are as they were when they were built."""
+    waiting = []
+    for program in PROGRAMS:
+        if not program.is_here:
+            continue
+        if not program.path.parent.exists():
+            waiting.append(program.name)
+            continue
+        name = f"{program.name}'s program"
+        mend = f"rm -r {program.path.parent} (the next start builds it)"
+        if not program.path.exists():
+            yield broken(name, f"{program.path} is missing", mend)
+        elif not program.checksum.exists():
+            yield warning(name, f"{program.path} was built without keeping its checksum", mend)
+        elif _sha256(program.path) != program.checksum.read_text().strip():
+            yield broken(name, f"{program.path} isn't what was built", mend)
+        else:
+            yield ok(name, f"as it was built, in {program.path.parent}")
+    if waiting:
+        yield ok("programs", f"built by the first start that needs them: {', '.join(waiting)}")
 
 
 def _installed(name: str) -> str | None:

@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from mien_core.settings import S3Settings
+from mien_local.golang.build import build
 from mien_local.parts.kafka import create_topics
 from mien_local.parts.part import Server, ServerPart, Stage
-from mien_local.parts.versitygw import build
+from mien_local.parts.versitygw import VERSITYGW
 from mien_local.ports import HOST
 
 BUCKET = "mien"
@@ -77,7 +78,7 @@ class S3(ServerPart):
 
     def prepare(self) -> None:
         """Build the server, the first time on a machine."""
-        build(self.stage)
+        build(VERSITYGW, self.stage, self.name)
 
     def start(self) -> None:
         """Start, wait until it answers, make the bucket."""
@@ -90,7 +91,7 @@ class S3(ServerPart):
         events.write_text(json.dumps({"s3:ObjectCreated:*": True}))
         self._server.start(
             # Attributes in files of their own: not every file system (tmpfs, network drives) keeps extended ones.
-            [build(self.stage), "posix", "--sidecar", metadata, objects],
+            [build(VERSITYGW, self.stage, self.name), "posix", "--sidecar", metadata, objects],
             {
                 "VGW_PORT": f"{HOST}:{self._port}",
                 "VGW_HEALTH": _HEALTH,

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mien_local.cached import checksum_of, kafka_folder_name, s3_program_name
+from mien_local.cached import kafka_folder_name
 from mien_local.doctor import health, installation, machine, remains
 from mien_local.doctor.finding import Finding, look, ok
+from mien_local.golang.program import GoProgram
 from mien_local.home import Home
 from mien_local.ports import HOST, unused_port
 from mien_local.processes import Identity
+from mien_local.programs import PROGRAMS
 from mien_local.state import PlatformState
 
 
@@ -121,18 +123,23 @@ def test_a_changed_or_missing_archive_of_kafka_is_broken(cache: Path, monkeypatc
     assert (found.level, "another checksum" in found.text) == ("broken", True)
 
 
-def test_a_changed_s3_program_is_broken(cache: Path) -> None:
-    """By the checksum that was kept when it was built; one without is a warning."""
-    assert only(installation.s3()).level == "ok"
-    program = cache / s3_program_name()
-    program.parent.mkdir(parents=True)
-    assert only(installation.s3()).level == "broken"
-    program.write_bytes(b"built")
-    assert only(installation.s3()).level == "warning"
-    checksum_of(program).write_text("33bd0c3cdfd8fd1d3a0d2f1d5c9d2a0f\n")
-    assert only(installation.s3()).level == "broken"
-    checksum_of(program).write_text(hashlib.sha256(b"built").hexdigest() + "\n")
-    assert only(installation.s3()).level == "ok"
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_a_changed_program_is_broken(cache: Path, program: GoProgram) -> None:
+    """By the checksum that was kept when it was built; one without is a warning, one that isn't built yet is named."""
+
+    def found() -> Finding:
+        return next(each for each in installation.programs() if each.name == f"{program.name}'s program")
+
+    assert program.name in only(installation.programs()).text
+    assert program.path.is_relative_to(cache)
+    program.path.parent.mkdir(parents=True)
+    assert found().level == "broken"
+    program.path.write_bytes(b"built")
+    assert found().level == "warning"
+    program.checksum.write_text("33bd0c3cdfd8fd1d3a0d2f1d5c9d2a0f\n")
+    assert found().level == "broken"
+    program.checksum.write_text(hashlib.sha256(b"built").hexdigest() + "\n")
+    assert found().level == "ok"
 
 
 def test_a_port_that_somebody_took_is_told(home: Home) -> None:
