@@ -12,7 +12,7 @@ from psycopg import sql
 
 from mien_core import migrations
 
-pytest_plugins = ["tests.parts"]
+pytest_plugins = ["tests.parts", "tests.control_plane"]
 
 # An example that takes 0.2 s, or data that are slow to come, tell of a machine that stood still, and of no bug.
 settings.register_profile("mien", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
