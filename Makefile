@@ -1,6 +1,6 @@
 # mien: everything a person does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor test faults nightly lint format bench coverage lock clean
+.PHONY: help setup demo up down status cluster doctor test faults nightly lint format bench coverage lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -26,6 +26,9 @@ down: $(INSTALLED) ## stop the platform
 
 status: $(INSTALLED) ## show the platform's parts
 	@$(BIN)/mien status
+
+cluster: $(INSTALLED) ## start a Kubernetes control plane with simulated nodes, GPUs included (Ctrl-C stops it)
+	@$(BIN)/mien cluster
 
 doctor: ## say what is missing or broken and how to mend it; works on a broken installation, too
 	@PYTHONPATH=local:core $$($(BIN)/python --version >/dev/null 2>&1 && echo $(BIN)/python || echo python3) -m mien_local doctor $(ARGS)

@@ -115,6 +115,12 @@ def _token(_console: Console, home: Home, options: argparse.Namespace) -> int:
     return 0
 
 
+def _cluster(console: Console, home: Home, _options: argparse.Namespace) -> int:
+    from mien_local.cluster.command import run  # noqa: PLC0415 - cryptography takes a while to import
+
+    return run(console, home)
+
+
 def _doctor(_console: Console, _home: Home, _options: argparse.Namespace) -> int:
     return doctor([])
 
@@ -146,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--html", type=Path, metavar="FOLDER", help="write report pages and their pictures there")
     analyse.add_argument("--json", action="store_true", help="print each report as a line of JSON")
     analyse.add_argument("--platform", action="store_true", help="send the photos through the running platform")
+    add("cluster", _cluster, "start a Kubernetes control plane with simulated nodes; Ctrl-C stops it, nothing stays")
     token = add("token", _token, "print a token of the platform's own issuer, for a user of a tenant")
     token.add_argument("--user", required=True, help="whom it speaks of; any name")
     token.add_argument("--tenant", default="development", help="to which the user belongs (default: development)")

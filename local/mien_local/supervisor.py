@@ -15,6 +15,7 @@ from mien_core.errors import Conflict, Unavailable
 from mien_local.cache import try_lock
 from mien_local.home import Home
 from mien_local.parts.part import Stage, tail
+from mien_local.plan import Plan
 from mien_local.platform import Platform, end_orphans
 from mien_local.processes import end
 from mien_local.state import PartState, PlatformState
@@ -25,9 +26,15 @@ _STOP_SECONDS = 120.0
 Listener = Callable[[PartState], None]
 
 
+def _whole(stage: Stage) -> Plan:
+    from mien_local.wiring import plan  # noqa: PLC0415 - it takes seconds to import, and status or down don't need it
+
+    return plan(stage, os.environ)
+
+
 @contextmanager
-def running(home: Home, listener: Listener) -> Iterator[Platform]:
-    """A platform that is ready inside the block and gone after it.
+def running(home: Home, listener: Listener, planned: Callable[[Stage], Plan] = _whole) -> Iterator[Platform]:
+    """A platform that is ready inside the block and gone after it; `planned` says of what it consists.
 
     SIGINT and SIGTERM cancel it: starting is given up, and watch() returns. What a killed platform of this home left
     behind is ended first.
@@ -36,8 +43,6 @@ def running(home: Home, listener: Listener) -> Iterator[Platform]:
         Conflict: already_running, if another process runs this home's platform.
         MienError: a part could not be started; nothing runs any more then.
     """
-    from mien_local.wiring import plan  # noqa: PLC0415 - it takes seconds to import, and status or down don't need it
-
     home.prepare()
     with _lock(home), _cancelled_by_signals() as cancelled:
         end_orphans(home)
@@ -47,7 +52,7 @@ def running(home: Home, listener: Listener) -> Iterator[Platform]:
             if platform is not None:
                 platform.note(name, line)
 
-        platform = Platform(home, plan(Stage(home, cancelled, note), os.environ), cancelled, listener)
+        platform = Platform(home, planned(Stage(home, cancelled, note)), cancelled, listener)
         try:
             platform.start()
             yield platform
