@@ -55,6 +55,12 @@ class Point(StrEnum):
     OBJECT_PUTTING = "object.putting", "an object is about to be written"
     OBJECT_PUT = "object.put", "an object is written, nobody knows yet"
     OBJECT_COPIED = "object.copied", "an object was copied, nobody knows yet"
+    OPERATOR_GUARDED = "operator.guarded", "a resource has the operator's finalizer, nothing was done for it"
+    OPERATOR_DECIDED = "operator.decided", "the plan for a resource is made, nothing of it is done"
+    OPERATOR_ACTED = "operator.acted", "an action of a plan is done, what comes after it is not"
+    OPERATOR_TOLD = "operator.told", "a Kubernetes Event is written, the resource's status is not"
+    OPERATOR_WRITTEN = "operator.written", "a resource's status is written"
+    OPERATOR_RELEASED = "operator.released", "a deleted resource has lost the operator's finalizer"
 
 
 class Action(StrEnum):

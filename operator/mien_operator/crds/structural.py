@@ -1,8 +1,8 @@
 """From pydantic's JSON Schema to the structural schema that a CustomResourceDefinition takes.
 
-Kubernetes takes OpenAPI 3.0 with further limits: nothing may be referred to, every place has one type, null is no type
-but a property of one, and objects list their fields instead of forbidding others (unknown ones are refused by clients
-that validate strictly, as kubectl does, and dropped otherwise). What can't be said that way is refused here, when the
+Kubernetes takes OpenAPI 3.0 with further limits: nothing may be referred to, every place has one type, which is never
+null, and objects list their fields instead of forbidding others (unknown ones are refused by clients that validate
+strictly, as kubectl does, and dropped otherwise). What can't be said that way is refused here, when the
 manifests are made, and not by the API server when they are installed.
 """
 
@@ -112,10 +112,8 @@ class _Converter:
             return self._finished({"x-kubernetes-int-or-string": True}, beside)
         if len(branches) != 1:
             raise NotStructural(path, "a place has one type; give each alternative a field of its own, and a rule")
-        converted = self.convert({**branches[0], **beside}, path)
-        if len(branches) < len(schema["anyOf"]):
-            converted["nullable"] = True
-        return converted
+        # Where null has no place, the API server drops it before it checks anything: what is null was left out.
+        return self.convert({**branches[0], **beside}, path)
 
     def _plain(self, schema: Mapping[str, Any], path: str) -> JsonSchema:
         if "const" in schema:
@@ -156,7 +154,7 @@ class _Converter:
     def _finished(self, result: JsonSchema, schema: Mapping[str, Any]) -> JsonSchema:
         """Add what may stand at any place, and put the text first, as people read it."""
         result |= {name: value for name, value in schema.items() if name.startswith("x-kubernetes-")}
-        # pydantic writes enumerations by their values, and null as the default of what may be left out
+        # pydantic writes null as the default of what may be left out
         kept = {name: schema[name] for name in _KEPT if name in schema and schema[name] is not None}
         if not self._defaults:
             kept.pop("default", None)

@@ -111,5 +111,9 @@ def test_a_plan_that_nobody_understands_is_an_error(text: str) -> None:
 def test_every_point_says_what_has_happened_and_stands_in_the_code(point: Point) -> None:
     """A declared point that no code comes to could never fire."""
     assert point.what
-    sources = [path.read_text() for room in ("core", "api", "streams") for path in (REPOSITORY / room).rglob("*.py")]
+    sources = [
+        path.read_text()
+        for room in ("core", "api", "streams", "operator")
+        for path in (REPOSITORY / room).rglob("*.py")
+    ]
     assert sum(source.count(f"reached(Point.{point.name})") for source in sources) == 1
