@@ -67,13 +67,15 @@ async def _lead(operator: Operator) -> None:
     await _installed(operator)
     await _until_first(operator.lease.acquire(), _stands_by(operator))
     operator.pulse.beat()
-    try:
-        await _until_first(operator.lease.hold(), operator.watches.watch(), operator.work.run(), operator.probe.run())
-    except NotLeading:
-        logger.error("The lease is lost, so the process ends")  # noqa: TRY400 - no trace tells more
-        raise
-    finally:
-        await operator.lease.release()
+    async with operator.watches.running():
+        try:
+            await _until_first(operator.lease.hold(), operator.work.run(), operator.probe.run())
+        except NotLeading:
+            logger.error("The lease is lost, so the process ends")  # noqa: TRY400 - no trace tells more
+            raise
+        finally:
+            # the work has stopped; what still watches changes nothing
+            await operator.lease.release()
 
 
 async def _installed(operator: Operator) -> None:

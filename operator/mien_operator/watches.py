@@ -7,6 +7,7 @@ into resources, no progress, no last state and no finalizer: a turn of the work 
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import random
@@ -80,7 +81,7 @@ class Watches:
         kinds: what is watched; the API server must serve them.
         namespace: where.
         login: who asks.
-        heard: told of each event, in the loop that watch was called in; the second argument is whether it is gone.
+        heard: told of each event, in the loop that they run beside; the second argument is whether it is gone.
     """
 
     def __init__(
@@ -91,50 +92,62 @@ class Watches:
         self._login = login
         self._heard = heard
 
-    async def watch(self) -> None:
-        """Watch until cancelled; begin anew where kopf gives up, as after an API server that was away for long."""
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            began = time.monotonic()
-            async with self._thread() as ended:
-                await ended.wait()
-            if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
-                pause = _FIRST_PAUSE_SECONDS
-            logger.warning("The watches ended by themselves and begin anew", extra={"pause_seconds": pause})
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
     @contextlib.asynccontextmanager
-    async def _thread(self) -> AsyncIterator[asyncio.Event]:
+    async def running(self) -> AsyncIterator[None]:
+        """Watch for as long as the block lasts."""
         loop = asyncio.get_running_loop()
-        ended, stop = asyncio.Event(), threading.Event()
-
-        def heard(document: Document, deleted: bool) -> None:  # noqa: FBT001 - as kopf calls it
-            loop.call_soon_threadsafe(self._heard, document, deleted)
+        ended = asyncio.Event()
+        stop: concurrent.futures.Future[None] = concurrent.futures.Future()
 
         def run() -> None:
             try:
-                asyncio.run(
-                    kopf.operator(
-                        registry=registry(self._kinds, self._login, heard),
-                        settings=operator_settings(),
-                        namespaces=[self._namespace],
-                        stop_flag=stop,
-                    )
-                )
+                asyncio.run(self._watch(loop, stop))
             except Exception:
-                logger.exception("kopf broke")
+                logger.exception("The watches broke")
             finally:
+                # whoever lost the lease doesn't wait, and may be gone by now
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(ended.set)
 
-        # a daemon: whoever has lost the lease doesn't wait for it
-        thread = threading.Thread(target=run, name="kopf", daemon=True)
-        thread.start()
+        threading.Thread(target=run, name="kopf", daemon=True).start()
         try:
-            yield ended
+            yield
         finally:
-            stop.set()
+            stop.set_result(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await ended.wait()
+
+    async def _watch(self, loop: asyncio.AbstractEventLoop, stop: "concurrent.futures.Future[None]") -> None:
+        """Have kopf watch until told to stop; begin anew where it gives up, as on an API server that is long away."""
+
+        def heard(document: Document, deleted: bool) -> None:  # noqa: FBT001 - as kopf's handlers call it
+            loop.call_soon_threadsafe(self._heard, document, deleted)
+
+        stopping = asyncio.wrap_future(stop)
+        pause = _FIRST_PAUSE_SECONDS
+        while not stopping.done():
+            began = time.monotonic()
+            watching = asyncio.create_task(self._operator(heard))
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                # cancelled it stops at once; by a flag it would wait for tasks of its own
+                watching.cancel()
+                await asyncio.wait({watching})
+                return
+            if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            logger.warning(
+                "The watches ended by themselves and begin anew",
+                exc_info=watching.exception(),
+                extra={"pause_seconds": pause},
+            )
+            await asyncio.wait({stopping}, timeout=pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _operator(self, heard: Heard) -> None:
+        await kopf.operator(
+            registry=registry(self._kinds, self._login, heard),
+            settings=operator_settings(),
+            namespaces=[self._namespace],
+        )

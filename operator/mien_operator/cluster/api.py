@@ -28,7 +28,7 @@ class ClusterApi:
         timeout_seconds: for one whole call.
     """
 
-    def __init__(self, credentials: Callable[[], kopf.ConnectionInfo], timeout_seconds: float = 10.0) -> None:
+    def __init__(self, credentials: Callable[[], kopf.ConnectionInfo], timeout_seconds: float = 5.0) -> None:
         self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._server = ""
