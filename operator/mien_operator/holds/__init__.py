@@ -1,0 +1,1 @@
+"""LegalHold: what must be kept, whatever else is said of it."""
