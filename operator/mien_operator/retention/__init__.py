@@ -1,0 +1,1 @@
+"""RetentionPolicy: what is kept how long."""
