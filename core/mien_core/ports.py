@@ -29,6 +29,7 @@ from mien_core.model.platform import (
 )
 from mien_core.ports_cycle import Journal, Periods, PhotoDays, SkinScans
 from mien_core.ports_expiry import Expiry
+from mien_core.ports_holds import LegalHolds
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
@@ -412,6 +413,10 @@ class Transaction(Protocol):
     @property
     def erasures(self) -> Erasures:
         """The users' erasures."""
+
+    @property
+    def holds(self) -> LegalHolds:
+        """What must be kept."""
 
     @property
     def tryon_sessions(self) -> TryOnSessions:

@@ -7,7 +7,7 @@ from mien_core.model.expiry import ExpiredPhoto
 
 
 class Expiry(Protocol):
-    """The photos whose time is over, by rules.expiry and the database's clock."""
+    """The photos whose time is over, by rules.expiry and the database's clock, without those that a hold keeps."""
 
     async def due(self, limit: int) -> list[ExpiredPhoto]:
         """Read photos whose time is over, those that have waited longest first."""

@@ -62,8 +62,8 @@ def test_what_names_a_user_is_personal(schema: Schema) -> None:
     """A column for the user, or a reference to a row about one, can't be called impersonal."""
     naming = {table for table, columns in schema.columns.items() if columns & {"user_id", "user_token"}}
     referring = {child for child, parent, _ in schema.references if parent in PERSONAL}
-    # an erasure forgets its user at its end, and refers to its own job only
-    assert (naming | referring) - {"erasures"} <= PERSONAL.keys(), ASK
+    # an erasure forgets its user at its end, and refers to its own job only; a hold forgets its user when it is lifted
+    assert (naming | referring) - {"erasures", "legal_holds"} <= PERSONAL.keys(), ASK
 
 
 def test_the_list_names_columns_that_exist(schema: Schema) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from mien_core.model.data_classes import DataClass
+from mien_core.model.holds import WITH_JOB, WITH_UPLOAD
+
 
 class Goes(Enum):
     """When a user's rows of a table go.
@@ -29,7 +32,8 @@ class PersonalTable:
 
     about is for the user who reads the export. key has the columns that tell its rows apart. A row is the user's whose
     id stands in user_column beside the tenant, or whose row of another table it refers to: parent is the referring
-    column and that table. hidden columns are left out of the export: they are the platform's secrets, or bytes of a
+    column and that table. classes are those whose legal holds keep its rows; without any, only what keeps everything of
+    the user does. hidden columns are left out of the export: they are the platform's secrets, or bytes of a
     message that says no more than the other columns.
     """
 
@@ -40,15 +44,20 @@ class PersonalTable:
     user_column: str = "user_id"
     parent: tuple[str, str] | None = None
     hidden: tuple[str, ...] = ()
+    classes: tuple[DataClass, ...] = ()
 
 
 # In the order in which they go: what refers to a row comes before that row.
 PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
-    PersonalTable("journal_entries", "what you wrote into your journal"),
-    PersonalTable("periods", "the days that you logged"),
-    PersonalTable("skin_scans", "your skin diary"),
-    PersonalTable("insights", "what you asked to be told of your diary, and what you were told"),
-    PersonalTable("looks", "the looks that you saved"),
+    PersonalTable("journal_entries", "what you wrote into your journal", classes=(DataClass.JOURNAL,)),
+    PersonalTable("periods", "the days that you logged", classes=(DataClass.PERIODS,)),
+    PersonalTable("skin_scans", "your skin diary", classes=(DataClass.SKIN_SCANS,)),
+    PersonalTable(
+        "insights",
+        "what you asked to be told of your diary, and what you were told",
+        classes=(DataClass.JOURNAL, DataClass.PERIODS, DataClass.SKIN_SCANS),
+    ),
+    PersonalTable("looks", "the looks that you saved", classes=(DataClass.LOOKS,)),
     PersonalTable(
         "webhooks",
         "where you want to be told of the ends of your jobs",
@@ -59,18 +68,25 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "the posters that you asked for",
         key=("tenant", "user_id", "timestamp"),
         hidden=("fingerprint",),
+        classes=(DataClass.POSTERS,),
     ),
-    PersonalTable("poster_ledger", "your credits: each row adds some or takes some"),
+    PersonalTable("poster_ledger", "your credits: each row adds some or takes some", classes=(DataClass.POSTERS,)),
     # what was paid, when, and the provider's own reference stay in the audit log, which names no user
-    PersonalTable("poster_payments", "what you ordered, and whether it was paid"),
-    PersonalTable("poster_accounts", "your plan, and your name on posters", key=("tenant", "user_id")),
-    PersonalTable("skin_analyses", "what you were told of your skin"),
+    PersonalTable("poster_payments", "what you ordered, and whether it was paid", classes=(DataClass.POSTERS,)),
+    PersonalTable(
+        "poster_accounts",
+        "your plan, and your name on posters",
+        key=("tenant", "user_id"),
+        classes=(DataClass.POSTERS,),
+    ),
+    PersonalTable("skin_analyses", "what you were told of your skin", classes=(DataClass.ANALYSES,)),
     PersonalTable(
         "dead_letters",
         "work of yours that could not be done",
         Goes.WITH_ITS_PARENT,
         parent=("job_id", "jobs"),
         hidden=("key", "value", "headers"),
+        classes=(DataClass.DEAD_LETTERS,),
     ),
     PersonalTable(
         "analyses",
@@ -78,6 +94,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         Goes.WITH_ITS_PARENT,
         key=("upload_id",),
         parent=("upload_id", "uploads"),
+        classes=(DataClass.ANALYSES,),
     ),
     PersonalTable(
         "recommendations",
@@ -85,6 +102,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         Goes.WITH_ITS_PARENT,
         key=("upload_id",),
         parent=("upload_id", "uploads"),
+        classes=(DataClass.ANALYSES, DataClass.LOOKS),
     ),
     PersonalTable(
         "photo_days",
@@ -92,6 +110,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         Goes.WITH_ITS_PARENT,
         key=("upload_id",),
         parent=("upload_id", "uploads"),
+        classes=(DataClass.PHOTOS,),
     ),
     PersonalTable(
         "tryon_looks",
@@ -99,13 +118,27 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         Goes.WITH_ITS_PARENT,
         key=("session_id",),
         parent=("session_id", "tryon_sessions"),
+        classes=(DataClass.TRYON_SESSIONS,),
     ),
-    PersonalTable("tryon_sessions", "your try-on sessions", Goes.WITH_ITS_PARENT, parent=("id", "jobs")),
     PersonalTable(
-        "job_events", "the steps of that work", Goes.WITH_ITS_PARENT, key=("job_id", "seq"), parent=("job_id", "jobs")
+        "tryon_sessions",
+        "your try-on sessions",
+        Goes.WITH_ITS_PARENT,
+        parent=("id", "jobs"),
+        classes=(DataClass.TRYON_SESSIONS,),
     ),
-    PersonalTable("uploads", "your photos: what for, when, and with which consent", Goes.WITH_OBJECTS),
-    PersonalTable("jobs", "the work that was asked for", Goes.WITH_OBJECTS),
+    PersonalTable(
+        "job_events",
+        "the steps of that work",
+        Goes.WITH_ITS_PARENT,
+        key=("job_id", "seq"),
+        parent=("job_id", "jobs"),
+        classes=(DataClass.JOB_EVENTS,),
+    ),
+    PersonalTable(
+        "uploads", "your photos: what for, when, and with which consent", Goes.WITH_OBJECTS, classes=WITH_UPLOAD
+    ),
+    PersonalTable("jobs", "the work that was asked for", Goes.WITH_OBJECTS, classes=WITH_JOB),
     PersonalTable("users", "that you are a user", Goes.AT_THE_END, user_column="id"),
 )
 
@@ -125,7 +158,11 @@ IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
     "erased_media": "keys of objects that are gone, looked at once more and then forgotten; they name nobody",
     "erasures": "names its user while it is under way, afterwards by pseudonym: who asked may look at how it ended",
     "idempotency_keys": "found and read only with what the caller alone has (decision 17); gone after 24 hours",
+    "erasure_certificates": "what proves that somebody was erased; by pseudonym only",
+    "erasure_counts": "how much an erasure has deleted, by its job",
+    "erasure_requests": "which erasures operators asked for; users are named by their pseudonym only",
     "inbox": "which handler has dealt with which event: ids made of ids, from which nothing can be told",
+    "legal_holds": "names its user while it stands, afterwards by pseudonym: it outlives what it kept",
     "products": "the catalogue that looks are recommended from",
     "rate_limits": "keys are hashes; a window is over after a minute",
     "usage": "how often a tenant called which route",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
 from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemoryPhotoDays, MemorySkinScans
+from mien_core.adapters.memory.holds import MemoryLegalHolds
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
@@ -60,6 +61,7 @@ class MemoryTransaction:
         self.payments = MemoryPayments(state)
         self.personal_data = MemoryPersonalData(state)
         self.erasures = MemoryErasures(state)
+        self.holds = MemoryLegalHolds(state)
         self.tryon_sessions = MemoryTryOnSessions(state)
         self.expiry = MemoryExpiry(state)
         self.products = MemoryProducts(state)

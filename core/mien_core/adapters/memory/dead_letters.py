@@ -3,8 +3,11 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from mien_core.adapters.memory.holds import keep_held
 from mien_core.adapters.memory.repositories import State
+from mien_core.model.data_classes import DataClass
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
+from mien_core.model.platform import Owned
 
 
 class MemoryDeadLetters:
@@ -39,6 +42,10 @@ class MemoryDeadLetters:
 
     async def remove(self, letter_id: int) -> None:
         """See ports.DeadLetters."""
+        letter = self._state.dead_letters.get(letter_id)
+        if letter is not None:
+            for owner in self._owners(letter):
+                keep_held(self._state, owner, DataClass.DEAD_LETTERS)
         self._state.dead_letters.pop(letter_id, None)
 
     async def backlogs(self) -> dict[str, Backlog]:
@@ -48,6 +55,13 @@ class MemoryDeadLetters:
         for letter in self._state.dead_letters.values():
             ages.setdefault(letter.handler, []).append((now - letter.created_at).total_seconds())
         return {handler: Backlog(len(each), max(each)) for handler, each in sorted(ages.items())}
+
+    def _owners(self, letter: DeadLetter) -> list[Owned]:
+        """Whose it is: its job's, or whose ids its bytes name."""
+        known: dict[str, Owned] = {**self._state.jobs, **self._state.uploads}
+        if letter.job_id is not None:
+            return [known[letter.job_id]] if letter.job_id in known else []
+        return [owner for name, owner in known.items() if name.encode() in letter.key + b" " + letter.value]
 
 
 def _place(letter: NewDeadLetter) -> tuple[str, str, int, int]:

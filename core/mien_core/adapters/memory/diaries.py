@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
+from mien_core.adapters.memory.holds import keep_held
 from mien_core.adapters.memory.repositories import State, note_user
 from mien_core.model.cycle import (
     Days,
@@ -19,6 +20,7 @@ from mien_core.model.cycle import (
     may_write_over,
     position_of,
 )
+from mien_core.model.data_classes import DataClass
 from mien_core.model.platform import Caller
 
 AnyThing = TypeVar("AnyThing", JournalEntry, Period, SkinScan)
@@ -57,6 +59,7 @@ class MemoryJournal:
         entry = self._of_version(caller, entry_id, versions)
         if entry is None:
             return None
+        keep_held(self._state, entry, DataClass.JOURNAL)
         rewritten = replace(entry, content=content, version=entry.version + 1, updated_at=_now())
         self._entries[entry_id] = rewritten
         return rewritten
@@ -64,7 +67,10 @@ class MemoryJournal:
     async def remove(self, caller: Caller, entry_id: str, versions: Collection[int] | None) -> bool:
         """See ports_cycle.Journal."""
         entry = self._of_version(caller, entry_id, versions)
-        return entry is not None and self._entries.pop(entry.id, None) is not None
+        if entry is None:
+            return False
+        keep_held(self._state, entry, DataClass.JOURNAL)
+        return self._entries.pop(entry.id, None) is not None
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, tag: str | None, after: DiaryPosition | None, limit: int
@@ -94,12 +100,14 @@ class MemoryPeriods:
         before = next((one for one in self._periods.values() if (one.tenant, one.user_id, one.date) == key), None)
         if before is not None:
             logged = replace(logged, id=before.id, created_at=before.created_at)
+            if logged != before:
+                keep_held(self._state, before, DataClass.PERIODS)
         self._periods[logged.id] = logged
         return logged, before is None
 
     async def remove(self, caller: Caller, period_id: str) -> bool:
         """See ports_cycle.Periods."""
-        return _remove(self._periods, caller, period_id)
+        return _remove(self._state, self._periods, caller, period_id, DataClass.PERIODS)
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
@@ -133,7 +141,7 @@ class MemorySkinScans:
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
         """See ports_cycle.SkinScans."""
-        return _remove(self._scans, caller, scan_id)
+        return _remove(self._state, self._scans, caller, scan_id, DataClass.SKIN_SCANS)
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
@@ -165,9 +173,12 @@ def _page(
     return [one for _, one in sorted(wanted, key=lambda pair: pair[0], reverse=True)[:limit]]
 
 
-def _remove(things: dict[str, AnyThing], caller: Caller, thing_id: str) -> bool:
+def _remove(state: State, things: dict[str, AnyThing], caller: Caller, thing_id: str, data_class: DataClass) -> bool:
     thing = things.get(thing_id)
-    return thing is not None and caller.may_see(thing) and things.pop(thing_id, None) is not None
+    if thing is None or not caller.may_see(thing):
+        return False
+    keep_held(state, thing, data_class)
+    return things.pop(thing_id, None) is not None
 
 
 def _now() -> datetime:

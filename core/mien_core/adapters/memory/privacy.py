@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from mien_core.adapters.memory.holds import keep_held
 from mien_core.adapters.memory.repositories import State
+from mien_core.model.holds import WITH_UPLOAD
 from mien_core.model.personal_data import PERSONAL_TABLES, Goes, PersonalTable
 from mien_core.model.privacy import Erasure, Media, Person, PersonalRow
 
@@ -74,6 +76,8 @@ class MemoryPersonalData:
             if job.id in named or job.upload_id in uploads
         }
         ids = {str(one) for one in (*uploads, *jobs)}
+        if ids:
+            keep_held(self._state, person, *WITH_UPLOAD)
         before = self._size()
         self._forget_traces(ids)
         for table in PERSONAL_TABLES:
@@ -93,10 +97,12 @@ class MemoryPersonalData:
         """See ports_privacy.PersonalData."""
         for table in PERSONAL_TABLES:
             keys = list(self._of(table, person))[:limit] if table.goes is Goes.BY_ITSELF else []
+            if not keys:
+                continue
+            keep_held(self._state, person, *table.classes)
             for key in keys:
                 del self._container(table)[key]
-            if keys:
-                return len(keys)
+            return len(keys)
         return 0
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
@@ -107,7 +113,8 @@ class MemoryPersonalData:
 
     async def remove_user(self, person: Person) -> None:
         """See ports_privacy.PersonalData."""
-        self._state.users.pop((person.tenant, person.user_id), None)
+        if self._state.users.pop((person.tenant, person.user_id), None) is not None:
+            keep_held(self._state, person)
 
     def _container(self, table: PersonalTable) -> dict[Hashable, Any]:
         container: dict[Hashable, Any] = getattr(self._state, table.name) if table.name in _HELD else {}

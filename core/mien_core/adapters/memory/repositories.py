@@ -12,6 +12,7 @@ from mien_core.adapters.memory.webhook_rows import DeliveryRow, WebhookRow, told
 from mien_core.errors import Missing
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
 from mien_core.model.dead_letters import DeadLetter
+from mien_core.model.holds import LegalHold
 from mien_core.model.insights import Insight, NewInsight
 from mien_core.model.looks import Look
 from mien_core.model.platform import (
@@ -68,6 +69,7 @@ class State:
     posters: dict[str, Poster] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     erasures: dict[str, Erasure] = field(default_factory=dict)
+    legal_holds: dict[str, LegalHold] = field(default_factory=dict)
     erased_media: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     tryon_sessions: dict[str, tuple[NewTryOnSession, datetime]] = field(default_factory=dict)
     products: dict[str, CatalogueProduct] = field(default_factory=dict)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from mien_core.adapters.memory.holds import are_held
 from mien_core.adapters.memory.repositories import State
 from mien_core.model.expiry import ExpiredPhoto
+from mien_core.model.holds import WITH_UPLOAD
+from mien_core.model.platform import Upload
 from mien_core.model.tryon import NewTryOnSession, TryOnSession
 from mien_core.rules.expiry import is_due
 from mien_core.rules.tryon import error_of, state_of
@@ -54,7 +57,7 @@ class MemoryExpiry:
         """See ports_expiry.Expiry."""
         now = datetime.now(UTC)
         found = sorted(
-            (upload for upload in self._state.uploads.values() if is_due(upload, now)),
+            (upload for upload in self._state.uploads.values() if self._may_go(upload, now)),
             key=lambda upload: upload.expires_at,
         )
         return [ExpiredPhoto(upload.id, upload.purpose, self._jobs_of(upload.id)) for upload in found[:limit]]
@@ -62,7 +65,7 @@ class MemoryExpiry:
     async def remove(self, upload_ids: Sequence[str]) -> list[str]:
         """See ports_expiry.Expiry."""
         state, now = self._state, datetime.now(UTC)
-        gone = [one for one in upload_ids if one in state.uploads and is_due(state.uploads[one], now)]
+        gone = [one for one in upload_ids if one in state.uploads and self._may_go(state.uploads[one], now)]
         for upload_id in gone:
             del state.uploads[upload_id]
             state.analyses.pop(upload_id, None)
@@ -74,6 +77,9 @@ class MemoryExpiry:
         letters = state.dead_letters.items()
         state.dead_letters = {number: one for number, one in letters if one.job_id is None or one.job_id in state.jobs}
         return gone
+
+    def _may_go(self, upload: Upload, now: datetime) -> bool:
+        return is_due(upload, now) and not are_held(self._state, upload.tenant, upload.user_id, WITH_UPLOAD)
 
     def _jobs_of(self, upload_id: str) -> tuple[str, ...]:
         return tuple(job.id for job in self._state.jobs.values() if job.upload_id == upload_id)

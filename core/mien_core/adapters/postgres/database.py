@@ -22,6 +22,7 @@ from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAud
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
 from mien_core.adapters.postgres.erasures import PostgresErasures
 from mien_core.adapters.postgres.expiry import PostgresExpiry
+from mien_core.adapters.postgres.holds import PostgresLegalHolds
 from mien_core.adapters.postgres.idempotency import PostgresIdempotencyKeys
 from mien_core.adapters.postgres.insights import PostgresInsights
 from mien_core.adapters.postgres.jobs import PostgresJobs
@@ -91,6 +92,7 @@ class PostgresTransaction:
     payments = cached_property(lambda own: PostgresPayments(own.statements))
     personal_data = cached_property(lambda own: PostgresPersonalData(own.statements))
     erasures = cached_property(lambda own: PostgresErasures(own.statements))
+    holds = cached_property(lambda own: PostgresLegalHolds(own.statements))
     tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
     expiry = cached_property(lambda own: PostgresExpiry(own.statements))
     products = cached_property(lambda own: PostgresProducts(own.statements))

@@ -10,12 +10,15 @@ from psycopg.errors import ForeignKeyViolation, IdleInTransactionSessionTimeout
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from mien_core.errors import MienError, Missing, Unavailable
+from mien_core.model.holds import legal_hold
 from mien_core.model.privacy import erasure_in_progress
 
 CONNECTION_TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout)
 
 # what the trigger on users says (migration 0013)
 _UNDER_ERASURE = "ME409"
+# what the triggers say on whatever may be held (migration 0015)
+_HELD = "ME423"
 # The end of the names of the references to users, and of those to uploads. Whoever writes has seen that row: it was
 # erased since then.
 _OF_USERS = "_tenant_user_id_fkey"
@@ -33,7 +36,7 @@ class _Translated:
             # a restarted server is back in a moment, and a broken connection is replaced at once
             detail = "The database can't be reached. Try again shortly."
             raise Unavailable("database_unavailable", detail, 0.1) from error
-        if isinstance(error, psycopg.DatabaseError) and (told := _erased(error)) is not None:
+        if isinstance(error, psycopg.DatabaseError) and (told := _in_the_way(error)) is not None:
             raise told from error
 
 
@@ -41,7 +44,7 @@ _TRANSLATED: Final = _Translated()
 
 
 def translated() -> AbstractContextManager[None]:
-    """Turn connection trouble into Unavailable, and what an erasure is in the way of into Conflict or Missing.
+    """Turn connection trouble into Unavailable, and what an erasure or a hold is in the way of into the word for it.
 
     Any other violated constraint or a wrong statement is a bug and passes as it is. OperationalError also covers
     deadlocks and serialisation failures, for which a retry is right, too; what was stopped for so long that the server
@@ -50,9 +53,11 @@ def translated() -> AbstractContextManager[None]:
     return _TRANSLATED
 
 
-def _erased(error: psycopg.DatabaseError) -> MienError | None:
+def _in_the_way(error: psycopg.DatabaseError) -> MienError | None:
     if error.sqlstate == _UNDER_ERASURE:
         return erasure_in_progress()
+    if error.sqlstate == _HELD:
+        return legal_hold()
     constraint = error.diag.constraint_name or ""
     if not isinstance(error, ForeignKeyViolation):
         return None
