@@ -1,10 +1,10 @@
 """One sweep: photos whose time is over go, their objects first and then their rows.
 
 So whatever stops it, what lies in the store belongs to a row, and the next sweep finds it by that row again; deleting
-an object that is gone is no error. Two at once only do the same twice.
+an object that is gone is no error. Two at once only do the same twice. What a legal hold keeps is passed by, and no
+hold is written in the midst of a batch.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -12,8 +12,9 @@ from typing import Final
 import prometheus_client
 
 from mien_core.model.expiry import ExpiredPhoto
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports import Database, ObjectStore, Transaction
 from mien_core.rules.expiry import objects_of
+from mien_streams.guarded import deleted
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +22,6 @@ DELETED = prometheus_client.Counter("mien_retention_deleted_total", "Photos whos
 
 # Photos of which the rows go in one transaction: few enough that nobody waits for its locks.
 BATCH: Final = 50
-# Objects that are being deleted at the same time.
-AT_ONCE: Final = 16
 
 
 async def sweep(database: Database, object_store: ObjectStore, may_go_on: Callable[[], Awaitable[bool]]) -> int:
@@ -38,22 +37,21 @@ async def sweep(database: Database, object_store: ObjectStore, may_go_on: Callab
     """
     gone = 0
     while await may_go_on():
-        async with database.reading() as reading:
-            due = await reading.expiry.due(BATCH)
-        if not due:
-            break
-        await _delete_objects(object_store, due)
         async with database.transaction() as transaction:
+            await transaction.holds.guard()
+            due = await transaction.expiry.due(BATCH)
+            if not due:
+                break
+            await _delete_objects(transaction, object_store, due)
             removed = set(await transaction.expiry.remove([photo.upload_id for photo in due]))
         _note([photo for photo in due if photo.upload_id in removed])
         gone += len(removed)
     return gone
 
 
-async def _delete_objects(object_store: ObjectStore, photos: Sequence[ExpiredPhoto]) -> None:
+async def _delete_objects(transaction: Transaction, object_store: ObjectStore, photos: Sequence[ExpiredPhoto]) -> None:
     keys = [key for photo in photos for key in objects_of(photo)]
-    for start in range(0, len(keys), AT_ONCE):
-        await asyncio.gather(*(object_store.delete(key) for key in keys[start : start + AT_ONCE]))
+    await deleted(transaction, object_store.delete, keys)
     logger.info("Objects of %d photos whose time is over were deleted", len(photos), extra={"keys": keys})
 
 

@@ -74,7 +74,7 @@ async def test_a_hold_is_read_as_it_was_written(database: Database) -> None:
         assert await reading.holds.standing("", 9) == [written]
         assert await reading.holds.standing(hold.id, 9) == []
         assert await reading.holds.get(str(uuid4())) is None
-    assert written.data_classes == {DataClass.PHOTOS, DataClass.JOURNAL}
+    assert written.data_classes == frozenset({DataClass.PHOTOS, DataClass.JOURNAL})
     assert (written.user_id, written.pseudonym, written.released_at) == ("anna", ANNA.pseudonym, None)
     assert written.created_at <= now
 

@@ -14,15 +14,24 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase, holds
 from mien_core.errors import Unavailable
 from mien_core.model.data_classes import DataClass
+from mien_core.model.keys import photo_key
 from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.privacy import Person
 from mien_core.settings import PostgresSettings
+from mien_streams import guarded
+from mien_streams.sweep import sweep
 from tests.contract.test_holds import new_hold, placed
+from tests.makers import new_upload
 from tests.people import live_everywhere
 
 DEADLINE_SECONDS = 60.0
 ANNA = Person("acme", "anna")
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+# the guard is lost: its connection is cut off
+ENDED = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND datname = current_database()
+"""
 # deleted at the user's wish and by operators alone, and never evidence of what the platform saw or said
 NEVER_HELD = {"webhooks"}
 
@@ -73,15 +82,15 @@ async def test_no_statement_deletes_what_is_held(database: PostgresDatabase, fre
     with psycopg.connect(fresh_database, autocommit=True) as connection:
         for table in tables:
             with pytest.raises(psycopg.DatabaseError, match="legal_hold"):
-                connection.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]  # noqa: S608 - from the list
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - from the list
         for table in ("journal_entries", "periods"):
             with pytest.raises(psycopg.DatabaseError, match="legal_hold"):
-                connection.execute(f"UPDATE {table} SET date = date + 1")  # type: ignore[arg-type]  # noqa: S608 - likewise
+                connection.execute(f"UPDATE {table} SET date = date + 1")  # noqa: S608 - likewise
         async with database.transaction() as transaction:
             await transaction.holds.release(hold.id)
         connection.execute("DELETE FROM webhooks")
         for table in tables:
-            connection.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]  # noqa: S608 - likewise
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - likewise
 
 
 @pytest.mark.parametrize("data_class", DataClass)
@@ -150,10 +159,6 @@ async def test_a_guard_that_was_lost_is_noticed_before_anything_goes(
     database: PostgresDatabase, fresh_database: str
 ) -> None:
     """Who was stopped until the server ended their transaction must not go on as if nothing could be held by now."""
-    ended = """
-        SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-        WHERE locktype = 'advisory' AND datname = current_database()
-    """
     with (
         psycopg.connect(fresh_database, autocommit=True) as killer,
         pytest.raises(Unavailable, match="database_unavailable"),
@@ -161,7 +166,7 @@ async def test_a_guard_that_was_lost_is_noticed_before_anything_goes(
         async with database.transaction() as transaction:
             await transaction.holds.guard()
             await transaction.holds.confirm()
-            assert killer.execute(ended).fetchall() == [(True,)]
+            assert killer.execute(ENDED).fetchall() == [(True,)]
             await transaction.holds.confirm()
     await placed(database, new_hold())
 
@@ -212,3 +217,65 @@ async def test_what_is_there_when_a_hold_is_written_stays(
             assert {row[0] for row in connection.execute(there, (user,))} == when_held[user]
     assert sum(deleted.values())
     assert refusals == {"legal_hold"}
+
+
+class SlowStore(MemoryObjectStore):
+    """Deletes when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_delete = asyncio.Event(), asyncio.Event()
+
+    async def delete(self, key: str) -> None:
+        self.asked.set()
+        await self.may_delete.wait()
+        await super().delete(key)
+
+
+async def expired(database: PostgresDatabase, store: MemoryObjectStore, user_id: str) -> str:
+    """A try-on's photo whose time is over; its key."""
+    async with database.transaction() as transaction:
+        upload = await transaction.uploads.add(new_upload(purpose="tryon", user_id=user_id, expires_in_seconds=-9999))
+    await store.put(photo_key(upload.id), b"photo", "image/jpeg")
+    return photo_key(upload.id)
+
+
+async def go_on() -> bool:
+    return True
+
+
+async def test_a_sweep_has_ended_its_batch_or_leaves_what_is_held(
+    database: PostgresDatabase, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold is not written while objects go, however slow the store is; afterwards no object goes that it covers."""
+    # longer than the server would wait for a word, were it that impatient
+    monkeypatch.setattr(guarded, "CONFIRM_SECONDS", 0.01)
+    store = SlowStore()
+    gone = await expired(database, store, "anna")
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        sweeping = asyncio.create_task(sweep(database, store, go_on))
+        await store.asked.wait()
+        writing = asyncio.create_task(placed(database, new_hold()))
+        await waited_for(fresh_database)
+        assert await store.list("uploads/") == [gone]
+        store.may_delete.set()
+        await asyncio.gather(sweeping, writing)
+        assert await store.list("uploads/") == []
+        kept = await expired(database, store, "anna")
+        assert await sweep(database, store, go_on) == 0
+    assert await store.list("uploads/") == [kept]
+
+
+async def test_a_sweep_that_lost_its_guard_stops(database: PostgresDatabase, fresh_database: str) -> None:
+    """Not a row goes, and no object of the next batch: a hold may have been written by now."""
+    store = SlowStore()
+    await expired(database, store, "anna")
+    with psycopg.connect(fresh_database, autocommit=True) as killer:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            sweeping = asyncio.create_task(sweep(database, store, go_on))
+            await store.asked.wait()
+            assert killer.execute(ENDED).fetchall() == [(True,)]
+            with pytest.raises(Unavailable, match="database_unavailable"):
+                await sweeping
+        assert killer.execute("SELECT count(*) FROM uploads").fetchone() == (1,)
+    assert len(await store.list("uploads/")) == 1

@@ -18,7 +18,7 @@ from mien_core.model.tryon import NewTryOnSession
 from mien_core.rules.expiry import objects_of
 from mien_core.rules.tryon import LOOKS
 from mien_core.settings import PostgresSettings, S3Settings
-from mien_streams import sweep as sweeping
+from mien_streams import guarded
 from mien_streams.retention import Retention, RetentionSettings
 from mien_streams.sweep import sweep
 from tests.makers import new_job, new_upload
@@ -30,10 +30,10 @@ ROWS = """
     SELECT (SELECT count(*) FROM uploads), (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_events),
            (SELECT count(*) FROM tryon_sessions), (SELECT count(*) FROM tryon_looks)
 """
-# whoever holds an advisory lock in this database: the active retention's own connection
+# whoever holds an advisory lock alone in this database: the active retention's own connection; a sweep shares one
 LEADER = """
     SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-    WHERE locktype = 'advisory' AND granted AND datname = current_database()
+    WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND datname = current_database()
 """
 
 
@@ -153,7 +153,7 @@ async def test_a_crash_between_objects_and_rows_repeats_harmlessly(
     world: World, s3_server: S3Settings, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
     """Wherever it dies, each object that is left belongs to a row that is left, and the next sweep takes both."""
-    monkeypatch.setattr(sweeping, "AT_ONCE", 1)
+    monkeypatch.setattr(guarded, "AT_ONCE", 1)
     for _ in range(2):
         await world.session(LONG_AGO)
     kept = await world.session(DAY)
