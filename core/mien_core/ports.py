@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mien_core.idempotency import IdempotencyKeys
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
+from mien_core.model.objects import ObjectPage
 from mien_core.model.platform import (
     Analysis,
     ApiKey,
@@ -94,6 +95,16 @@ class ObjectStore(Protocol):
 
     async def list(self, prefix: str) -> Sequence[str]:
         """The keys that begin with the prefix, in order; for prefixes that few do."""
+
+    async def page(self, prefix: str, after: str, limit: int = 1000) -> ObjectPage:
+        """Some objects whose keys begin with the prefix and come after a key ("" for the first), in order.
+
+        Also those of which older versions alone are left. At most limit, which is at least 2, and perhaps fewer though
+        there are more.
+        """
+
+    async def erase_objects(self, keys: Sequence[str]) -> None:
+        """Delete these objects, with all their versions; deleting what isn't there is no error."""
 
     async def erase(self, prefix: str) -> int:
         """Delete whatever has a key that begins with the prefix, with all its versions, until nothing is found.

@@ -17,6 +17,7 @@ import pytest
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.errors import MienError, Missing, Unavailable
+from mien_core.model.objects import StoredObject
 from mien_core.ports import ObjectFacts, ObjectStore, PresignedPut
 from mien_core.settings import S3Settings
 
@@ -126,6 +127,25 @@ async def test_what_lies_under_a_prefix_is_listed_and_erased(bench: Bench, key: 
     assert await bench.store.get(neighbour) == b"x"
 
 
+async def test_a_walk_finds_each_object_once(bench: Bench, key: str) -> None:
+    """In the order of their keys, with their sizes, and from any key on; nothing under another prefix."""
+    folder = key.removesuffix("original")
+    keys = [f"{folder}{number:04d}" for number in range(7)]
+    for one in keys:
+        await bench.store.put(one, b"12345", "image/png")
+    await bench.store.put(f"{folder.removesuffix('/')}-2/photo", b"x", "image/png")
+    pages = [await bench.store.page(folder, "", 3)]
+    while not pages[-1].is_last:
+        pages.append(await bench.store.page(folder, pages[-1].objects[-1].key, 3))
+    assert [one for page in pages for one in page.objects] == [StoredObject(one, 5) for one in keys]
+    assert all(len(page.objects) <= 3 for page in pages)
+    assert (await bench.store.page(folder, keys[-2])).objects == (StoredObject(keys[-1], 5),)
+    assert (await bench.store.page(folder, keys[-1])).objects == ()
+    await bench.store.erase_objects([*keys[:-1], f"{folder}never-there"])
+    assert list(await bench.store.list(folder)) == [keys[-1]]
+    await bench.store.erase_objects([])
+
+
 async def test_a_copy_stands_on_its_own(bench: Bench, key: str) -> None:
     """A copy has the bytes and the type of its source, replaces what was there, and stays when the source goes."""
     copied = key.replace("/original", "/copies/a copy+1.png")
@@ -225,7 +245,7 @@ async def test_the_store_can_be_checked(bench: Bench) -> None:
     await bench.store.check()
 
 
-@pytest.mark.parametrize("method", ["put", "get", "head", "copy", "delete", "check"])
+@pytest.mark.parametrize("method", ["put", "get", "head", "copy", "delete", "page", "erase_objects", "check"])
 async def test_an_unreachable_store_is_unavailable(bench: Bench, key: str, method: str) -> None:
     """Every call to a store that can't be reached is Unavailable, so that callers retry."""
     calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -236,6 +256,8 @@ async def test_an_unreachable_store_is_unavailable(bench: Bench, key: str, metho
         "delete": lambda: bench.away.delete(key),
         "list": lambda: bench.away.list(key),
         "erase": lambda: bench.away.erase(key),
+        "page": lambda: bench.away.page(key, ""),
+        "erase_objects": lambda: bench.away.erase_objects([key]),
         "check": bench.away.check,
     }
     with pytest.raises(Unavailable, match="object_store_unavailable"):

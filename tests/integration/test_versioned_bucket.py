@@ -11,6 +11,7 @@ from botocore.config import Config
 from pydantic import SecretStr
 
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.model.objects import StoredObject
 from mien_core.settings import S3Settings
 from mien_local.golang.build import build
 from mien_local.parts.part import Server, Stage
@@ -98,4 +99,25 @@ async def test_no_version_is_left(versioned: S3Settings) -> None:
     assert await store.erase("uploads/a/") == 4
     assert versions("uploads/a/") == 0
     assert versions("uploads/b/") == 2
+    await store.close()
+
+
+async def test_single_objects_go_with_their_versions(versioned: S3Settings) -> None:
+    """A walk finds what is only left in older versions, once and with all sizes; only the named ones go, but wholly."""
+    store, client = S3ObjectStore(versioned), _client(versioned)
+    for key in ("uploads/c/photo", "uploads/c/photo-2", "uploads/d/photo"):
+        for body in (b"first", b"second"):
+            await store.put(key, body, "image/png")
+    await store.delete("uploads/c/photo")
+    page = await store.page("uploads/c/", "")
+    assert (page.objects, page.is_last) == (
+        (StoredObject("uploads/c/photo", 11), StoredObject("uploads/c/photo-2", 11)),
+        True,
+    )
+    # fewer than the versions of one object
+    assert (await store.page("uploads/c/", "", 2)).objects == (StoredObject("uploads/c/photo", 11),)
+    await store.erase_objects(["uploads/c/photo", "uploads/d/photo"])
+    left = client.list_object_versions(Bucket=versioned.bucket, Prefix="uploads/")
+    assert {one["Key"] for one in left["Versions"] if one["Key"][8] in "cd"} == {"uploads/c/photo-2"}
+    assert not left.get("DeleteMarkers")
     await store.close()

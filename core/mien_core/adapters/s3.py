@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import boto3
 import obstore
@@ -18,6 +18,7 @@ from obstore.store import S3Store
 from mien_core.adapters.s3_errors import of_boto3, of_obstore, unavailable
 from mien_core.errors import Missing, Unavailable
 from mien_core.faults import Point, reached
+from mien_core.model.objects import ObjectPage, StoredObject
 from mien_core.ports import ObjectFacts, PresignedPut
 from mien_core.settings import S3Settings
 
@@ -33,6 +34,15 @@ _ATTEMPTS: Final = 3
 # How long credentials of boto3's chain are used before it is asked again; it renews what expires by itself.
 _CREDENTIALS_LAST: Final = timedelta(minutes=5)
 _SIGNING_THREADS: Final = 4
+# in one request; S3's own limit
+_MOST_DELETED: Final = 1000
+
+
+class _From(TypedDict, total=False):
+    """Where a list of versions begins; S3 refuses an empty marker."""
+
+    KeyMarker: str
+    VersionIdMarker: str
 
 
 class S3ObjectStore:
@@ -136,6 +146,19 @@ class S3ObjectStore:
         """The keys that begin with the prefix, in order; for prefixes that few do."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._list, prefix)
 
+    async def page(self, prefix: str, after: str, limit: int = 1000) -> ObjectPage:
+        """Some objects whose keys begin with the prefix and come after a key, in order."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._page, prefix, after, limit)
+
+    async def erase_objects(self, keys: Sequence[str]) -> None:
+        """Delete these objects, with all their versions; deleting what isn't there is no error."""
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(self._threads, self._keeps_versions):
+            await asyncio.gather(*(loop.run_in_executor(self._threads, self._erase_object, key) for key in keys))
+            return
+        parts = [keys[start : start + _MOST_DELETED] for start in range(0, len(keys), _MOST_DELETED)]
+        await asyncio.gather(*(loop.run_in_executor(self._threads, self._delete, _unversioned(part)) for part in parts))
+
     async def erase(self, prefix: str) -> int:
         """Delete whatever has a key that begins with the prefix, with all its versions, until nothing is found."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._erase, prefix)
@@ -166,11 +189,45 @@ class S3ObjectStore:
         with _boto3_errors():
             # the first page each time: what was found is gone from it then, whatever came meanwhile is on it
             while found := self._versions(prefix):
-                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found, "Quiet": True})
-                if refused := answer.get("Errors"):
-                    raise unavailable(f"doesn't delete ({refused[0].get('Code')})")
+                self._delete(found)
                 erased += len(found)
         return erased
+
+    def _erase_object(self, key: str) -> None:
+        with _boto3_errors():
+            # others may have a key that begins with this one
+            while found := [one for one in self._versions(key) if one["Key"] == key]:
+                self._delete(found)
+
+    def _delete(self, found: "Sequence[ObjectIdentifierTypeDef]") -> None:
+        with _boto3_errors():
+            answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found, "Quiet": True})
+        if refused := answer.get("Errors"):
+            raise unavailable(f"doesn't delete ({refused[0].get('Code')})")
+
+    def _keeps_versions(self) -> bool:
+        """Whether there may be any; once a bucket kept them, it does so for ever or has those of before."""
+        with _boto3_errors():
+            return "Status" in self._client.get_bucket_versioning(Bucket=self._bucket)
+
+    def _page(self, prefix: str, after: str, limit: int) -> ObjectPage:
+        sizes: dict[str, int] = {}
+        # with the key alone, some servers begin at it and some after it
+        begin = _From(KeyMarker=after) if after else _From()
+        while True:
+            with _boto3_errors():
+                page = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix, MaxKeys=limit, **begin)
+            for version in page.get("Versions", ()):
+                sizes[version["Key"]] = sizes.get(version["Key"], 0) + version["Size"]
+            for mark in page.get("DeleteMarkers", ()):
+                sizes.setdefault(mark["Key"], 0)
+            found = [StoredObject(key, sizes[key]) for key in sorted(sizes) if key > after]
+            if not page["IsTruncated"]:
+                return ObjectPage(tuple(found), is_last=True)
+            # more versions of the last one may come
+            if len(found) > 1:
+                return ObjectPage(tuple(found[:-1]), is_last=False)
+            begin = _From(KeyMarker=page["NextKeyMarker"], VersionIdMarker=page["NextVersionIdMarker"])
 
     def _versions(self, prefix: str) -> "Sequence[ObjectIdentifierTypeDef]":
         """The first objects under the prefix with all versions and markers of deletion; each counts as one."""
@@ -260,6 +317,10 @@ def _client(settings: S3Settings, endpoint: str | None) -> "S3Client":
 def _keys(settings: S3Settings) -> tuple[str | None, str | None]:
     key_id, secret = settings.access_key_id, settings.secret_access_key
     return key_id.get_secret_value() if key_id else None, secret.get_secret_value() if secret else None
+
+
+def _unversioned(keys: Sequence[str]) -> "Sequence[ObjectIdentifierTypeDef]":
+    return [{"Key": key} for key in keys]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from mien_core.errors import Missing, Unavailable
+from mien_core.model.objects import ObjectPage, StoredObject
 from mien_core.ports import ObjectFacts, PresignedPut
 
 
@@ -107,6 +108,18 @@ class MemoryObjectStore:
         """The keys that begin with the prefix, in order."""
         self._reach()
         return sorted(key for key in self._objects if key.startswith(prefix))
+
+    async def page(self, prefix: str, after: str, limit: int = 1000) -> ObjectPage:
+        """Some objects whose keys begin with the prefix and come after a key, in order."""
+        keys = [key for key in await self.list(prefix) if key > after]
+        found = tuple(StoredObject(key, len(self._objects[key].data)) for key in keys[:limit])
+        return ObjectPage(found, is_last=len(keys) <= limit)
+
+    async def erase_objects(self, keys: Sequence[str]) -> None:
+        """Delete these objects."""
+        self._reach()
+        for key in keys:
+            self._objects.pop(key, None)
 
     async def erase(self, prefix: str) -> int:
         """Delete whatever has a key that begins with the prefix; there are no other versions."""
