@@ -36,6 +36,7 @@ from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
 from mien_core.ports_privacy import Erasures, PersonalData
 from mien_core.ports_recommendations import Products, Recommendations
+from mien_core.ports_retention import RetentionRuns
 from mien_core.ports_tryon import TryOnSessions
 from mien_core.ports_webhooks import WebhookDeliveries, Webhooks
 from mien_core.usage import Usage
@@ -468,6 +469,10 @@ class Transaction(Protocol):
     @property
     def audit_log(self) -> AuditLog:
         """The record of who did what."""
+
+    @property
+    def retention_runs(self) -> RetentionRuns:
+        """What is asked for of retention, and its lists."""
 
     async def now(self) -> datetime:
         """The database's clock, the only one that deadlines are compared with."""

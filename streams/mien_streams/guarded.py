@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from mien_core.ports import Transaction
 
+Key = TypeVar("Key")
 Result = TypeVar("Result")
 
 # Objects, or prefixes, that are being deleted at the same time.
@@ -19,13 +20,13 @@ CONFIRM_SECONDS: Final = 2.0
 
 
 async def deleted(
-    transaction: Transaction, delete: Callable[[str], Coroutine[Any, Any, Result]], keys: Sequence[str]
+    transaction: Transaction, delete: Callable[[Key], Coroutine[Any, Any, Result]], keys: Sequence[Key]
 ) -> list[Result]:
     """Delete what has these keys, some at a time, each time after the guard was confirmed; give what was said of each.
 
     Args:
         transaction: one that has the guard, and that has asked whether these may go.
-        delete: deletes what has a key, or begins with it.
+        delete: deletes what has a key, or begins with it, or has one of some keys.
         keys: of what is to go.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The role retention: sweeps what has expired, once an interval, by one process at a time."""
+"""The role retention: sweeps what has expired, once an interval, and carries out runs; one process at a time."""
 
 import logging
 import time
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mien_core.errors import Unavailable
 from mien_core.ports import Database, Leadership, ObjectStore
 from mien_streams.background import BackgroundRole
+from mien_streams.retention_runs import RetentionRuns
 from mien_streams.retry import backoff
 from mien_streams.sweep import sweep
 
@@ -44,6 +45,7 @@ class Retention(BackgroundRole):
         self._database = database
         self._object_store = object_store
         self._interval = settings.interval_seconds
+        self._runs = RetentionRuns(database, object_store)
 
     async def _run(self) -> None:
         pauses = backoff(longest_seconds=LONGEST_PAUSE_SECONDS)
@@ -57,11 +59,12 @@ class Retention(BackgroundRole):
                     logger.info("This retention is the active one")
                     while not self._stopping.is_set():
                         await self._sweep(leadership)
+                        await self._runs.tidy()
                         # only a whole sweep shows that all parts are there again
                         pauses = backoff(longest_seconds=LONGEST_PAUSE_SECONDS)
-                        await self._rest(leadership)
+                        await self._work(leadership)
             except Unavailable as error:
-                logger.warning("The sweep broke off and is tried again: %s", error)
+                logger.warning("The sweep or a run broke off and is tried again: %s", error)
                 await self._pause(next(pauses))
             finally:
                 LEADING.set(0)
@@ -75,9 +78,21 @@ class Retention(BackgroundRole):
         SWEPT_AT.set_to_current_time()
         logger.info("A sweep ended: %d photos went", gone, extra={"photos": gone})
 
-    async def _rest(self, leadership: Leadership) -> None:
-        """Wait for the interval's end; a leadership that nobody confirms would be lost meanwhile."""
+    async def _work(self, leadership: Leadership) -> None:
+        """Carry out runs until the interval's end; a leadership that nobody confirms would be lost meanwhile."""
         until = time.monotonic() + self._interval
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-            await self._pause(min(left, CONFIRM_SECONDS))
+            rest = await self._advance()
+            await self._pause(min(left, CONFIRM_SECONDS if rest is None else rest))
             await leadership.confirm()
+
+    async def _advance(self) -> float | None:
+        try:
+            return await self._runs.advance()
+        except Unavailable:
+            raise
+        except Exception:
+            # what a run meets must not keep photos from expiring
+            logger.exception("A run met a bug and is ended")
+            await self._runs.fail("internal_error")
+            return None

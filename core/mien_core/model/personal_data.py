@@ -164,6 +164,8 @@ IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
     "inbox": "which handler has dealt with which event: ids made of ids, from which nothing can be told",
     "legal_holds": "names its user while it stands, afterwards by pseudonym: it outlives what it kept",
     "products": "the catalogue that looks are recommended from",
+    "retention_items": "lists of what was due: ids of rows and keys of objects, without users; gone after 90 days",
+    "retention_runs": "which policies were carried out, and how many things they were about",
     "rate_limits": "keys are hashes; a window is over after a minute",
     "usage": "how often a tenant called which route",
 }

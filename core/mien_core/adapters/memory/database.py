@@ -31,6 +31,7 @@ from mien_core.adapters.memory.repositories import (
     MemoryUsers,
     State,
 )
+from mien_core.adapters.memory.retention import MemoryRetentionRuns
 from mien_core.adapters.memory.tryon_sessions import MemoryExpiry, MemoryTryOnSessions
 from mien_core.adapters.memory.usage import MemoryUsage
 from mien_core.adapters.memory.webhooks import MemoryWebhookDeliveries, MemoryWebhooks
@@ -72,6 +73,7 @@ class MemoryTransaction:
         self.api_keys = MemoryApiKeys(state)
         self.audit_log = MemoryAuditLog(state)
         self.usage = MemoryUsage(state)
+        self.retention_runs = MemoryRetentionRuns(state)
 
     async def now(self) -> datetime:
         """See ports.Transaction."""

@@ -38,6 +38,7 @@ from mien_core.model.platform import (
 from mien_core.model.posters import Payment, Poster, PosterAccount
 from mien_core.model.privacy import Erasure, erasure_in_progress
 from mien_core.model.recommendations import CatalogueProduct, NewRecommendation
+from mien_core.model.retention import Run, RunItem
 from mien_core.model.tryon import NewTryOnSession
 from mien_core.ports import Channel, OutboxRow, Record
 from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
@@ -83,6 +84,9 @@ class State:
     audit_log: list[tuple[str, str, str]] = field(default_factory=list)
     usage: dict[Calls, UsageCount] = field(default_factory=dict)
     usage_jobs: dict[str, datetime] = field(default_factory=dict)
+    retention_runs: dict[str, Run] = field(default_factory=dict)
+    retention_items: dict[tuple[str, int], RunItem] = field(default_factory=dict)
+    retention_seq: int = 0
 
     def copy(self) -> "State":
         """Copy the containers, not the rows."""

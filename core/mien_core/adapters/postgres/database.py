@@ -37,6 +37,7 @@ from mien_core.adapters.postgres.photo_days import PostgresPhotoDays
 from mien_core.adapters.postgres.poster_accounts import PostgresPosterAccounts
 from mien_core.adapters.postgres.posters import PostgresPosters
 from mien_core.adapters.postgres.recommendations import PostgresProducts, PostgresRecommendations
+from mien_core.adapters.postgres.retention import PostgresRetentionRuns
 from mien_core.adapters.postgres.sharing import SharedTransactions, SignalsToSend
 from mien_core.adapters.postgres.signals import Signals
 from mien_core.adapters.postgres.skin_analyses import PostgresSkinAnalyses
@@ -95,6 +96,7 @@ class PostgresTransaction:
     holds = cached_property(lambda own: PostgresLegalHolds(own.statements))
     tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
     expiry = cached_property(lambda own: PostgresExpiry(own.statements))
+    retention = cached_property(lambda own: PostgresRetention(own.statements))
     products = cached_property(lambda own: PostgresProducts(own.statements))
     recommendations = cached_property(lambda own: PostgresRecommendations(own.statements))
     outbox = cached_property(lambda own: PostgresOutbox(own.statements, own.signals))
