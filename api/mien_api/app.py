@@ -29,6 +29,7 @@ from mien_api.routers import (
     glam,
     health,
     insights,
+    internal_retention,
     jobs,
     looks,
     payments,
@@ -92,6 +93,7 @@ ROUTERS = (
     users.router,
     usage.router,
     webhooks.router,
+    internal_retention.router,
     health.router,
     catalogue.router,
 )

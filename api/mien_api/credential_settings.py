@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mien_api.scopes import APPLICATIONS, SCOPES, Application
+from mien_api.scopes import APPLICATIONS, TOKEN_SCOPES, Application
 
 _NAME = r"^[^\x00-\x1f\x7f]+$"
 
@@ -65,9 +65,9 @@ class IssuerSettings(BaseModel):
     def _whole(self) -> Self:
         if (self.tenant is None) == (self.tenant_claim is None):
             raise PydanticCustomError("tenant_unclear", "each issuer needs either tenant or tenant_claim")
-        if self.scopes - SCOPES:
+        if self.scopes - TOKEN_SCOPES:
             raise PydanticCustomError(
-                "unknown_scope", "there are only these scopes: {known}", {"known": sorted(SCOPES)}
+                "unknown_scope", "there are only these scopes: {known}", {"known": sorted(TOKEN_SCOPES)}
             )
         return self
 

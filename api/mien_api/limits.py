@@ -31,6 +31,9 @@ APPLICATIONS: Final[Mapping[str, Application]] = {
     "TryOnAI": "tryon",
     "Posters": "poster",
 }
+# The tag of what the operator calls, and the name of its quota: it comes often, and keeps no frontend waiting.
+OPERATOR_TAG: Final = "Operator"
+OPERATOR: Final = "operator"
 
 
 class ApplicationLimits(BaseModel):
@@ -46,6 +49,12 @@ class TryonLimits(ApplicationLimits):
     """TryOnAI's contract says how often an address may call."""
 
     anonymous: int | None = Field(default=10, ge=1)
+
+
+class OperatorLimits(ApplicationLimits):
+    """It asks for each of its resources, and no user waits for it."""
+
+    caller: int | None = Field(default=12_000, ge=1)
 
 
 class RateLimits(BaseModel):
@@ -66,6 +75,7 @@ class RateLimits(BaseModel):
     tryon: TryonLimits = TryonLimits()
     poster: ApplicationLimits = ApplicationLimits()
     platform: ApplicationLimits = ApplicationLimits()
+    operator: OperatorLimits = OperatorLimits()
 
     def of_callers(self, application: str) -> Quota:
         """What a caller may ask of an application."""
@@ -102,7 +112,7 @@ class Limiting:
         self._trusted_proxies = trusted_proxies
         self._open_quotas = open_quotas
         self._limiter = Limiter()
-        applications = {PLATFORM, *APPLICATIONS.values()}
+        applications = {PLATFORM, OPERATOR, *APPLICATIONS.values()}
         self._of_callers = {application: limits.of_callers(application) for application in applications}
         self._of_addresses = {application: limits.of_addresses(application) for application in applications}
         self._failures = Quota("credentials", limits.failures, WINDOW_SECONDS)
@@ -195,4 +205,6 @@ def application_of(scope: Scope) -> Application | None:
 
 
 def _quota_name(scope: Scope) -> str:
+    if OPERATOR_TAG in getattr(scope.get("route"), "tags", ()):
+        return OPERATOR
     return application_of(scope) or PLATFORM

@@ -12,8 +12,14 @@ APPLICATIONS: Final[frozenset[str]] = frozenset(get_args(Application))
 # What is about a tenant as a whole, and so given to API keys: its figures, its webhooks, its users' data as a whole.
 TENANT_SCOPES: Final = frozenset({"usage", "webhooks", "users"})
 
+# What is about the platform as a whole, whatever the tenant: of all credentials only those keys have it that were made
+# for it. No issuer's users do, and `*` is all of a tenant's.
+OPERATOR: Final = "operator"
+
 ALL_SCOPES: Final = "*"
-SCOPES: Final = APPLICATIONS | TENANT_SCOPES | {ALL_SCOPES}
+SCOPES: Final = APPLICATIONS | TENANT_SCOPES | {ALL_SCOPES, OPERATOR}
+# What tokens may be good for.
+TOKEN_SCOPES: Final = SCOPES - {OPERATOR}
 
 
 def check_scopes(scopes: frozenset[str]) -> frozenset[str]:
@@ -34,5 +40,5 @@ def require_scope(caller: Caller, scope: str) -> None:
     Raises:
         Rejected: scope_missing.
     """
-    if not caller.scopes & {ALL_SCOPES, scope}:
+    if not caller.scopes & ({scope} if scope == OPERATOR else {ALL_SCOPES, scope}):
         raise Rejected("scope_missing", f"The credential doesn't cover {scope}. Ask for one with that scope.")

@@ -106,7 +106,8 @@ async def _serve(  # noqa: PLR0917 - the parts, by their types
             await asyncio.sleep(0.02)
         world = World(client, database, store)
         world.owners_token = new_token(key, issuer.url, OWNER, TENANT)
-        started.set_result(Api(world, workers, url, await world.key()))
+        # a tenant's, and the operator's as well
+        started.set_result(Api(world, workers, url, await world.operators_key(TENANT, "*")))
         await stop.wait()
         server.should_exit = True
         working.cancel()

@@ -97,6 +97,18 @@ async def test_what_is_no_credential_opens_nothing(  # noqa: PLR0917 - fixtures 
         assert (nothing.status_code, nothing.json()["code"]) == (401, "credential_missing")
 
 
+async def only_the_operator(world: World, issuer: IssuerServer, key: SigningKey, method: str, call: Call) -> None:
+    """No tenant's key, be it good for everything, and no user's token opens what is the platform's; its own does."""
+    users = new_token(key, issuer.url, OWNER, TENANT)
+    for credential in (await world.key(), await world.key("platform"), users, f"Bearer {world.owners_token}"):
+        answer = await world.send(method, call, credential)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+        assert not shown(answer, call)
+    operator = await world.send(method, call, await world.operators_key())
+    assert operator.is_success, operator.text
+    assert all(mark in operator.text for mark in call.marks if method == "GET")
+
+
 @pytest.mark.parametrize(("method", "path"), WALKED)
 async def test_only_the_owner_finds_what_is_theirs(
     world: World, issuer: IssuerServer, key: SigningKey, method: str, path: str
@@ -104,6 +116,9 @@ async def test_only_the_owner_finds_what_is_theirs(
     """Another tenant's key and another user's token get 404 or their own; then the owner's credentials get 2xx."""
     operation = operation_of(method, path)
     call = await operation.prepare(world)
+    if operation.open_to == "operator":
+        await only_the_operator(world, issuer, key, method, call)
+        return
     another_tenant = await world.send(method, call, await world.key("other"))
     another_tenants_user = await world.send(method, call, new_token(key, issuer.url, OWNER, "other"))
     another_user = await world.send(method, call, new_token(key, issuer.url, "eve", TENANT))

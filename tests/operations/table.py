@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.operations import cycle, glam, looks, platform, posters, skin, tryon, users, webhooks
+from tests.operations import cycle, glam, internal, looks, platform, posters, skin, tryon, users, webhooks
 from tests.operations.world import Operation
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -15,4 +15,5 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **platform.OPERATIONS,
     **webhooks.OPERATIONS,
     **users.OPERATIONS,
+    **internal.OPERATIONS,
 }

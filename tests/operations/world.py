@@ -60,12 +60,12 @@ class Operation:
     Nothing: all may call it and see their own.
 
     open_to says who may call it: everybody; callers without a credential, too, of things made so; users and tenants;
-    tenants alone, by their API keys.
+    tenants alone, by their API keys; the operator alone, by a key that nothing else is.
     """
 
     prepare: Callable[["World"], Awaitable[Call]]
     about: Literal["thing", "user", "nothing"]
-    open_to: Literal["everybody", "anonymous", "credentials", "tenants"] = "credentials"
+    open_to: Literal["everybody", "anonymous", "credentials", "tenants", "operator"] = "credentials"
 
 
 class World:
@@ -81,6 +81,18 @@ class World:
         """An API key of a tenant, good for everything."""
         _, secret = await keys.create(self.database, tenant, "test", frozenset({"*"}))
         return secret
+
+    async def operators_key(self, tenant: str = "platform", *more: str) -> str:
+        """A key of the operator's, of whatever tenant, that is good for what else is said."""
+        _, secret = await keys.create(self.database, tenant, "operator", frozenset({"operator", *more}))
+        return secret
+
+    async def make_as_operator(self, call: Call, method: str = "POST") -> Mapping[str, Any]:
+        """Call as the operator; the answer's body."""
+        answer = await self.send(method, call, f"Bearer {await self.operators_key()}")
+        assert answer.is_success, answer.text
+        body: Mapping[str, Any] = answer.json()
+        return body
 
     async def make(self, call: Call, method: str = "POST") -> Mapping[str, Any]:
         """Call as the owner; the answer's body."""

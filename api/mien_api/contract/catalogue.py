@@ -279,6 +279,20 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "host_unresolved": Entry(_AWAY, "The host's name has no address now.", _AGAIN),
             "webhooks_unavailable": Entry(_AWAY, "Webhooks are not set up here.", "Ask whoever runs the platform."),
         },
+        "The operator": {
+            "retention_run_not_found": Entry(
+                _MISSING, "There is no such run of retention.", "Ask for it, or look for its policy's runs."
+            ),
+            "retention_rule_impossible": Entry(
+                _REJECTED, "The class is not kept in that store.", "The detail says what is kept where."
+            ),
+            "retention_run_not_proposed": Entry(
+                _CONFLICT, "The run is no proposal.", "Look at its state; approve the next one."
+            ),
+            "retention_proposal_expired": Entry(
+                _CONFLICT, "The proposal waited too long for its approval.", "Approve the next run's."
+            ),
+        },
         "The platform": {
             "internal_error": Entry(
                 HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -25,6 +25,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Posters": "Movie posters, paid for with credits. snake_case.",
     "Jobs": "Work that takes time, the same for all applications.",
     "Users": "What users may ask for: all that is held about them, and its erasure. The same for all applications.",
+    "Operator": "What mien's operator asks for, of all tenants. camelCase. For keys with the scope operator only.",
     "Platform": "What is about the platform and the caller's tenant as a whole.",
 }
 

@@ -187,6 +187,16 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "erase_user": ("erasure_contended",),
     "usage": ("tenant_credential_required", "days_reversed", "too_many_days"),
     "health": (),
+    "ask_for_retention_run": ("retention_rule_impossible",),
+    "list_retention_runs": (),
+    "get_retention_run": ("retention_run_not_found",),
+    "list_retention_items": ("retention_run_not_found",),
+    "approve_retention_run": (
+        "retention_run_not_found",
+        "retention_run_not_proposed",
+        "retention_proposal_expired",
+    ),
+    "stop_retention_run": ("retention_run_not_found",),
 }
 
 _SKIN_STATUSES: Final = {

@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 from mien_api.authentication import Authentication
 from mien_api.handlers import Handlers
 from mien_api.limits import Limiting, application_of
-from mien_api.scopes import ALL_SCOPES, APPLICATIONS, Application, require_scope
+from mien_api.scopes import ALL_SCOPES, APPLICATIONS, OPERATOR, Application, require_scope
 from mien_api.skin_handlers import SkinHandlers
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
@@ -176,4 +176,5 @@ PosterCaller = Annotated[Caller, Depends(OfApplication("poster"))]
 PosterCallerOrSignature = Annotated[Caller | None, Depends(_OfApplicationOrSigned("poster"))]
 TryOnCaller = Annotated[Caller, Depends(OfApplication("tryon"))]
 UsageCaller = Annotated[Caller, Depends(_OfScope("usage"))]
+OperatorCaller = Annotated[Caller, Depends(_OfScope(OPERATOR))]
 WebhookCaller = Annotated[Caller, Depends(_OfScope("webhooks"))]

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from mien_api.app import ROUTERS
-from mien_api.limits import APPLICATIONS, PLATFORM, ApplicationLimits, RateLimits, TryonLimits
+from mien_api.limits import APPLICATIONS, OPERATOR_TAG, PLATFORM, ApplicationLimits, RateLimits, TryonLimits
 from mien_api.routers.dependencies import OfApplication
 from mien_api.wiring import HttpSettings
 from tests.unit.api.conftest import Platform
@@ -198,7 +198,7 @@ def test_each_routes_tag_is_known(platform: Platform) -> None:
     """No application's routes fall to the platform's limits because its tag was written another way."""
     operations = [each for path in platform.app().openapi()["paths"].values() for each in path.values()]
     tags = {tag for operation in operations for tag in operation["tags"]}
-    assert tags <= {*APPLICATIONS, "Platform", "Jobs", "Users"}
+    assert tags <= {*APPLICATIONS, "Platform", "Jobs", "Users", OPERATOR_TAG}
     assert "GlamAI" in tags
 
 
