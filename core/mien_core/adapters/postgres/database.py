@@ -96,7 +96,7 @@ class PostgresTransaction:
     holds = cached_property(lambda own: PostgresLegalHolds(own.statements))
     tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
     expiry = cached_property(lambda own: PostgresExpiry(own.statements))
-    retention = cached_property(lambda own: PostgresRetention(own.statements))
+    retention_runs = cached_property(lambda own: PostgresRetentionRuns(own.statements))
     products = cached_property(lambda own: PostgresProducts(own.statements))
     recommendations = cached_property(lambda own: PostgresRecommendations(own.statements))
     outbox = cached_property(lambda own: PostgresOutbox(own.statements, own.signals))
