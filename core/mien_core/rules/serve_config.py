@@ -7,6 +7,7 @@ user_config restarts nothing, so the weights, and only they, stand there. What c
 part of the platform's own code.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,20 @@ _SCHEMES: Final = ("file://", "s3://")
 
 
 @dataclass(frozen=True)
+class RevisionOptions:
+    """What one revision runs on, where it shall differ from ServeOptions, whose names these are."""
+
+    gpus_per_replica: float
+    min_replicas: int
+    max_replicas: int
+    target_ongoing_requests: float
+    upscale_delay_seconds: float
+    downscale_delay_seconds: float
+    max_ongoing_requests: int
+    max_queued_requests: int
+
+
+@dataclass(frozen=True)
 class Revision:
     """One version of a model: `face@sha256:<12 hex digits>`, made from the artifact with that digest.
 
@@ -31,16 +46,37 @@ class Revision:
         name: what answers carry as model_revision; revision_name(digest).
         artifact_uri: file:// or s3://, readable by the replicas.
         digest: `sha256:` and 64 hex digits.
+        options: what it runs on; None means what ServeOptions says of all.
     """
 
     name: str
     artifact_uri: str
     digest: str
+    options: RevisionOptions | None = None
 
     @property
     def application(self) -> str:
         """The name of its application in Serve."""
         return f"face-{_short(self.digest)}"
+
+
+@dataclass(frozen=True)
+class Shadowing:
+    """Two revisions whose answers are compared: those to copies of requests, and what their own callers see.
+
+    Args:
+        rollout: for what they are compared; opaque, another one for each candidate that is tried.
+        step: which step of it runs, from 0: what is counted begins anew with each.
+        stable: the name of the revision that is trusted.
+        candidate: the name of the one that is to be judged.
+        percent: of how many requests the candidate gets a copy, whose answer is sent to nobody; 0 is none.
+    """
+
+    rollout: str
+    step: int
+    stable: str
+    candidate: str
+    percent: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +133,12 @@ def revision_name(digest: str) -> str:
     return f"face@sha256:{_short(digest)}"
 
 
-def render(revisions: Sequence[Revision], weights: Mapping[str, float], options: ServeOptions) -> dict[str, Any]:
+def render(
+    revisions: Sequence[Revision],
+    weights: Mapping[str, float],
+    options: ServeOptions,
+    shadow: Shadowing | None = None,
+) -> dict[str, Any]:
     """Everything that Serve shall run, as PUT /api/serve/applications/ takes it.
 
     The same arguments give the same configuration, whatever order they come in. A revision without a weight runs and
@@ -107,14 +148,17 @@ def render(revisions: Sequence[Revision], weights: Mapping[str, float], options:
         revisions: all revisions that shall run.
         weights: revision name to its share of the requests; shares are between 0 and 1 and sum to 1.
         options: what they run on.
+        shadow: which of the revisions are compared, if any are.
 
     Raises:
         Rejected: no_revision, duplicate_revision, invalid_digest, revision_name_mismatch, artifact_uri_unsupported,
-            unknown_revision, invalid_weight, weights_do_not_sum_to_one or invalid_serve_options.
+            unknown_revision, invalid_weight, weights_do_not_sum_to_one, invalid_shadow or invalid_serve_options.
     """
     _check_options(options)
     _check_revisions(revisions)
-    _check_weights({revision.name for revision in revisions}, weights)
+    names = {revision.name for revision in revisions}
+    _check_weights(names, weights)
+    _check_shadow(names, shadow)
     ordered = sorted(revisions, key=lambda revision: revision.name)
     return {
         "proxy_location": "EveryNode",
@@ -126,16 +170,32 @@ def render(revisions: Sequence[Revision], weights: Mapping[str, float], options:
             "request_timeout_s": options.request_timeout_seconds,
         },
         "applications": [
-            _router_application(ordered, weights, options),
-            *(_face_application(revision, options) for revision in ordered),
+            _router_application(ordered, weights, options, shadow),
+            *(_face_application(revision, _options_of(revision, options)) for revision in ordered),
             _poster_application(options),
         ],
     }
 
 
+def _options_of(revision: Revision, options: ServeOptions) -> ServeOptions:
+    if revision.options is None:
+        return options
+    own = dataclasses.replace(options, **dataclasses.asdict(revision.options))
+    _check_options(own)
+    return own
+
+
 def _router_application(
-    revisions: Sequence[Revision], weights: Mapping[str, float], options: ServeOptions
+    revisions: Sequence[Revision], weights: Mapping[str, float], options: ServeOptions, shadow: Shadowing | None
 ) -> dict[str, Any]:
+    user_config: dict[str, Any] = {
+        "revisions": {
+            revision.name: {"application": revision.application, "weight": float(weights.get(revision.name, 0.0))}
+            for revision in revisions
+        }
+    }
+    if shadow is not None:
+        user_config["shadow"] = dataclasses.asdict(shadow)
     return {
         "name": ROUTER_APPLICATION,
         "route_prefix": "/",
@@ -152,15 +212,7 @@ def _router_application(
                 "backpressure_config": {"status_code": 503, "retry_after_s": 1.0},
                 # The router waits for others nearly all the time: a CPU of its own would be one too few for them.
                 "ray_actor_options": {"num_cpus": 0},
-                "user_config": {
-                    "revisions": {
-                        revision.name: {
-                            "application": revision.application,
-                            "weight": float(weights.get(revision.name, 0.0)),
-                        }
-                        for revision in revisions
-                    }
-                },
+                "user_config": user_config,
             }
         ],
     }
@@ -242,6 +294,15 @@ def _check_weights(known: set[str], weights: Mapping[str, float]) -> None:
         raise Rejected("invalid_weight", "A weight is a share between 0 and 1.")
     if not math.isclose(math.fsum(weights.values()), 1, abs_tol=1e-6):
         raise Rejected("weights_do_not_sum_to_one", f"The weights sum to {math.fsum(weights.values()):g}, not to 1.")
+
+
+def _check_shadow(known: set[str], shadow: Shadowing | None) -> None:
+    if shadow is None:
+        return
+    if not ({shadow.stable, shadow.candidate} <= known and shadow.stable != shadow.candidate):
+        raise Rejected("invalid_shadow", "Two revisions that are listed are compared, and not one with itself.")
+    if not 0 <= shadow.percent <= 100 or shadow.step < 0:  # noqa: PLR2004 - percent
+        raise Rejected("invalid_shadow", "Copies are made of 0 to 100 percent of the requests, in a step from 0 on.")
 
 
 def _check_options(options: ServeOptions) -> None:

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from mien_core.errors import Rejected, Unavailable
 from mien_core.rules.routing import choose_revision
-from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+from mien_core.rules.serve_config import (
+    Revision,
+    RevisionOptions,
+    ServeOptions,
+    Shadowing,
+    render,
+    revision_name,
+)
 
 OPTIONS = ServeOptions()
 
@@ -168,6 +175,70 @@ def test_impossible_options_are_rejected(changed: dict[str, Any]) -> None:
     with pytest.raises(Rejected, match="invalid_serve_options") as refusal:
         render([A], {A.name: 1}, dataclasses.replace(OPTIONS, **changed))
     assert next(iter(changed)) in refusal.value.detail or "max_replicas" in refusal.value.detail
+
+
+OWN = RevisionOptions(
+    gpus_per_replica=1.0,
+    min_replicas=2,
+    max_replicas=2,
+    target_ongoing_requests=4.0,
+    upscale_delay_seconds=1.0,
+    downscale_delay_seconds=2.0,
+    max_ongoing_requests=3,
+    max_queued_requests=9,
+)
+
+
+def test_a_revision_may_run_on_something_else() -> None:
+    """Options of a revision hold for it alone; the others keep those of all."""
+    own = applications(render([A, dataclasses.replace(B, options=OWN)], {A.name: 1}, OPTIONS))
+    everybody = applications(render([A, B], {A.name: 1}, OPTIONS))
+    deployment = own[B.application]["deployments"][0]
+    assert (deployment["num_replicas"], deployment["max_ongoing_requests"], deployment["max_queued_requests"]) == (
+        2,
+        3,
+        9,
+    )
+    assert deployment["ray_actor_options"]["num_gpus"] == 1
+    assert {name: own[name] for name in own if name != B.application} == {
+        name: everybody[name] for name in everybody if name != B.application
+    }
+
+
+def test_what_is_compared_is_told_to_the_router_alone() -> None:
+    """Comparing changes the router's user_config and nothing else; without it there is no word of it."""
+    compared = render([A, B], {A.name: 1}, OPTIONS, Shadowing("uid-1", 2, A.name, B.name, 25))
+    plain = render([A, B], {A.name: 1}, OPTIONS)
+    user_config = applications(compared)["router"]["deployments"][0]["user_config"]
+    assert user_config.pop("shadow") == {
+        "rollout": "uid-1",
+        "step": 2,
+        "stable": A.name,
+        "candidate": B.name,
+        "percent": 25,
+    }
+    assert compared == plain
+
+
+@pytest.mark.parametrize(
+    "shadow",
+    [
+        Shadowing("uid-1", 0, A.name, A.name, 5),
+        Shadowing("uid-1", 0, A.name, C.name, 5),
+        Shadowing("uid-1", 0, A.name, B.name, 101),
+        Shadowing("uid-1", -1, A.name, B.name, 5),
+    ],
+)
+def test_an_impossible_comparison_is_rejected(shadow: Shadowing) -> None:
+    """Only two different revisions that run can be compared, of at most all requests."""
+    with pytest.raises(Rejected, match="invalid_shadow"):
+        render([A, B], {A.name: 1}, OPTIONS, shadow)
+
+
+def test_impossible_options_of_one_revision_are_rejected() -> None:
+    """They are checked as those of all are."""
+    with pytest.raises(Rejected, match="invalid_serve_options"):
+        render([dataclasses.replace(A, options=dataclasses.replace(OWN, min_replicas=3))], {A.name: 1}, OPTIONS)
 
 
 SUBJECTS = [f"tenant/user-{number}" for number in range(400)]
