@@ -35,7 +35,7 @@ POSES: Final = ("pose.yaw", "pose.pitch", "pose.roll")
 # percentile), the metrics and the conditions' probabilities in points of 100, tone and pose in degrees.
 QUANTITIES: Final = (*LANDMARKS, *SCORES, *TONES, *POSES)
 # What is compared as yes or no.
-VERDICTS: Final = (*(f"conditions.{name}" for name in CONDITIONS), "quality.passed")
+VERDICTS: Final = (*(f"conditions.{name}" for name in CONDITIONS), "quality.passed", "face.found")
 
 # A difference beyond this is counted as large, in the quantity's own unit.
 LARGE: Final[Mapping[str, float]] = MappingProxyType(
@@ -133,7 +133,7 @@ class Sides(Sums):
 
 @dataclass(frozen=True, slots=True)
 class Group(Sums):
-    """All pairs whose photo the stable revision gave a tone of this group."""
+    """All pairs whose photo the stable revision gave a tone of this group; pairs counts those with two answers."""
 
     pairs: Count = 0
     quantities: Mapping[str, Deltas] = field(default_factory=dict)
@@ -147,9 +147,8 @@ class Tally(Sums):
     Args:
         asked: requests that both revisions were asked, whatever came of it.
         dropped: requests that should have been mirrored, and were not, because too many were in flight.
-        faces: whether a face was found.
-        errors: whether the revision failed: "lost" are calls in which the stable revision alone did well.
-        unsound: likewise, whether the answer has numbers that are none, or lacks parts.
+        errors: whether the call succeeded.
+        unsound: whether the answer is whole: no numbers that are none, no parts missing.
         slowdown: the logarithms of the ratio of both sides' times for the same photo.
         slow: which side took more than SLOW_RATIO times the other's; "lost" is where the candidate did.
         groups: the differences, by the photo's tone.
@@ -159,7 +158,6 @@ class Tally(Sums):
 
     asked: Count = 0
     dropped: Count = 0
-    faces: Flips = field(default_factory=Flips)
     errors: Flips = field(default_factory=Flips)
     unsound: Flips = field(default_factory=Flips)
     slowdown: Deltas = field(default_factory=Deltas)

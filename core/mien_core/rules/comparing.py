@@ -93,10 +93,12 @@ def tally_of(stable: Outcome, candidate: Outcome) -> Tally:
     tally = tally.plus(Tally(unsound=_flip(not unsound[0], not unsound[1])))
     if any(unsound):
         return tally
-    tally = tally.plus(Tally(faces=_flip(stable.answer is not None, told.answer is not None)))
+    found = {"face.found": _flip(stable.answer is not None, told.answer is not None)}
+    tone = "unknown" if stable.answer is None else tone_group(stable.answer)
     if stable.answer is None or told.answer is None:
-        return tally
-    return tally.plus(_differences(stable.answer, told.answer)).plus(_times(stable.answer, told.answer))
+        return tally.plus(Tally(groups={tone: Group(verdicts=found)}))
+    differences = _differences(stable.answer, told.answer).plus(Group(1, verdicts=found))
+    return tally.plus(Tally(groups={tone: differences})).plus(_times(stable.answer, told.answer))
 
 
 def tone_group(answer: FaceAnswer) -> ToneGroup:
@@ -153,7 +155,7 @@ def _comparable(stable: FaceAnswer, candidate: FaceAnswer) -> bool:
     return len(stable.report.face.landmarks) == len(candidate.report.face.landmarks)
 
 
-def _differences(stable: FaceAnswer, candidate: FaceAnswer) -> Tally:
+def _differences(stable: FaceAnswer, candidate: FaceAnswer) -> Group:
     before, after = _quantities(stable), _quantities(candidate)
     quantities: dict[str, Deltas] = {}
     for name, value in before.items():
@@ -166,7 +168,7 @@ def _differences(stable: FaceAnswer, candidate: FaceAnswer) -> Tally:
         quantities[name] = delta_of(name, distance)
     old, new = _verdicts(stable), _verdicts(candidate)
     verdicts = {name: _flip(old[name], new[name]) for name in old if name in new}
-    return Tally(groups={tone_group(stable): Group(1, quantities, verdicts)})
+    return Group(0, quantities, verdicts)
 
 
 def _quantities(answer: FaceAnswer) -> dict[str, float | None]:

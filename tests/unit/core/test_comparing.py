@@ -70,9 +70,10 @@ def test_a_revision_differs_from_itself_in_nothing() -> None:
     tally = compared(answer(), answer())
     assert set(group(tally).quantities) == set(QUANTITIES) - {"metrics.pores", "conditions.blackheads"}
     assert set(group(tally).verdicts) == set(VERDICTS) - {"conditions.blackheads"}
+    assert group(tally).pairs == 1
     assert all(one == Deltas(count=1) for one in group(tally).quantities.values())
     assert all(one == Flips(count=1) for one in group(tally).verdicts.values())
-    assert (tally.asked, tally.errors, tally.faces, tally.unsound) == (1, Flips(1), Flips(1), Flips(1))
+    assert (tally.asked, tally.errors, tally.unsound) == (1, Flips(1), Flips(1))
     assert tally.slowdown == Deltas(count=1)
     assert tally.dropped == 0
 
@@ -108,7 +109,8 @@ def test_differences_are_the_candidates_less_the_stable_ones() -> None:
 
 def test_a_verdict_that_changes_is_a_flip() -> None:
     """A condition above 0.5 on one side only is lost or gained; what one side can't show is no verdict but lost."""
-    shown, hidden, silent = (answer(probabilities=one) for one in ({"acne": 0.6}, {"acne": 0.5}, {"redness": 0.1}))
+    shown, hidden = answer(probabilities={"acne": 0.6}), answer(probabilities={"acne": 0.5})
+    silent = answer(probabilities={"redness": 0.1})
     assert group(compared(shown, hidden)).verdicts["conditions.acne"] == Flips(1, lost=1)
     assert group(compared(hidden, shown)).verdicts["conditions.acne"] == Flips(1, gained=1)
     lost = group(compared(shown, silent))
@@ -168,7 +170,7 @@ def test_numbers_that_are_none_are_a_finding(body: bytes) -> None:
     assert told == Outcome(Ending.UNSOUND)
     tally = tally_of(outcome(answer()), told)
     assert tally.unsound == Flips(1, lost=1)
-    assert (tally.groups, tally.faces, tally.slowdown) == ({}, Flips(), Deltas())
+    assert (tally.groups, tally.slowdown) == ({}, Deltas())
     assert tally_of(told, outcome(answer())).unsound == Flips(1, gained=1)
 
 
@@ -187,12 +189,16 @@ def test_sums_stay_finite() -> None:
 
 
 def test_a_face_that_is_no_longer_found() -> None:
-    """Refusing a photo that the stable revision takes is a flip of its own, and no error."""
+    """Refusing a photo that the stable revision takes is a verdict of its own, by the photo's tone, and no error."""
     refused = outcome_of(Rejected("no_face", "There is none."))
     assert refused == Outcome(Ending.REFUSED)
-    tally = tally_of(outcome(answer()), refused)
-    assert (tally.faces, tally.errors) == (Flips(1, lost=1), Flips(1))
-    assert tally_of(refused, refused).faces == Flips(1)
+    tally = tally_of(outcome(answer(monk=9)), refused)
+    assert tally.groups == {"dark": Group(verdicts={"face.found": Flips(1, lost=1)})}
+    assert tally.errors == Flips(1)
+    assert tally_of(refused, refused).groups == {"unknown": Group(verdicts={"face.found": Flips(1)})}
+    assert tally_of(refused, outcome(answer())).groups == {
+        "unknown": Group(verdicts={"face.found": Flips(1, gained=1)})
+    }
 
 
 def test_failures_are_counted_by_side() -> None:
@@ -200,7 +206,7 @@ def test_failures_are_counted_by_side() -> None:
     failed = outcome_of(RuntimeError("bug"))
     assert failed == Outcome(Ending.FAILED) == outcome_of(Unavailable("object_store_unavailable", "Away."))
     tally = tally_of(outcome(answer()), failed)
-    assert (tally.errors, tally.faces, tally.unsound) == (Flips(1, lost=1), Flips(), Flips())
+    assert (tally.errors, tally.groups, tally.unsound) == (Flips(1, lost=1), {}, Flips())
     assert (tally.paired.stable.errors, tally.paired.candidate.errors) == (0, 1)
     assert tally_of(failed, failed).errors == Flips(1)
 

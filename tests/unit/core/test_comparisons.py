@@ -46,7 +46,6 @@ tallies = st.builds(
     counts,
     flips,
     flips,
-    flips,
     deltas,
     flips,
     st.dictionaries(st.sampled_from(TONE_GROUPS), groups),
