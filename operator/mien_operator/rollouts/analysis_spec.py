@@ -48,7 +48,7 @@ TOLERANCES: Final = MappingProxyType(
         Comparator.POSE: Tolerance(2.0, 0.05),
         Comparator.ANSWERS: Tolerance(0.01, 0.02),
         Comparator.LATENCY: Tolerance(0.10, 0.02),
-        Comparator.ERRORS: Tolerance(0.005, 0.005),
+        Comparator.ERRORS: Tolerance(0.002, 0.002),
     }
 )
 
@@ -99,7 +99,7 @@ class AnalysisMetric(BaseModel):
             "The mean difference that is harmless. Landmarks: in inter-ocular distances (0.04; twice as much for the "
             "point that only 5 % lie beyond). Scores: points of 100 (1). Tone and Pose: degrees (2). Conditions: the "
             "share of photos that lose a condition less the share that gain it, or the reverse (0.02). Answers: the "
-            "share that is lost (0.01). Latency: relative (0.1). Errors: the share of requests (0.005)."
+            "share that is lost (0.01). Latency: relative (0.1). Errors: the share of requests (0.002)."
         ),
     )
     max_share: float | None = Field(
