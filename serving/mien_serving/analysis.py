@@ -64,6 +64,9 @@ class FaceAnalysis:
     async def answer(self, request: FaceRequest) -> FaceAnswer:
         """Analyse the photo and keep what belongs to it: the normalised photo, the annotated picture and the masks.
 
+        Of a mirrored request nothing is kept, though all is drawn: it has to take as long as its counterpart, whose
+        pictures are the user's.
+
         The answer's timings are milliseconds: fetch, decode, batch (waiting for others to be analysed with),
         detect, mesh, measures, depict, store_pictures; total is all of it. depict is the wall time in which
         annotate, skin and masks ran beside each other; store_photo runs beside all of it.
@@ -81,10 +84,11 @@ class FaceAnalysis:
             fetched = await fetch(self._store, request.upload_id)
         with timings.step("decode"):
             photo = await self._in_thread(fetched.open)
-        keeping = asyncio.create_task(self._keep(fetched, photo, timings))
+        store = None if request.mirrored else self._store
+        keeping = asyncio.create_task(self._keep(store, fetched, photo, timings))
         try:
             report, spent = await self._look(photo)
-            skin, mask_keys = await self._depict(photo, report, request.upload_id, timings)
+            skin, mask_keys = await self._depict(store, photo, report, request.upload_id, timings)
         finally:
             await keeping
         total = (perf_counter() - started) * 1000
@@ -101,9 +105,10 @@ class FaceAnalysis:
             },
         )
 
-    async def _keep(self, fetched: Fetched, photo: Photo, timings: Timings) -> None:
-        with timings.step("store_photo"):
-            await keep(self._store, fetched, photo)
+    async def _keep(self, store: ObjectStore | None, fetched: Fetched, photo: Photo, timings: Timings) -> None:
+        if store is not None:
+            with timings.step("store_photo"):
+                await keep(store, fetched, photo)
 
     async def _look(self, photo: Photo) -> tuple[FaceReport, dict[str, float]]:
         started = perf_counter()
@@ -115,7 +120,7 @@ class FaceAnalysis:
         return result.outcome, {"batch": batch, **result.timings}
 
     async def _depict(
-        self, photo: Photo, report: FaceReport, upload_id: str, timings: Timings
+        self, store: ObjectStore | None, photo: Photo, report: FaceReport, upload_id: str, timings: Timings
     ) -> tuple[SkinReport, dict[MeasureName, str]]:
         """Measure the skin and draw all pictures, each as soon as it can be; once drawn it is off to the store.
 
@@ -128,7 +133,8 @@ class FaceAnalysis:
 
         async def depicted(step: str, key: str, draw: Callable[[], bytes]) -> None:
             picture = await self._timed(timings, step, draw)
-            storing.append(asyncio.create_task(self._store.put(key, picture, _PICTURE_CONTENT_TYPE)))
+            if store is not None:
+                storing.append(asyncio.create_task(store.put(key, picture, _PICTURE_CONTENT_TYPE)))
 
         def begin(step: str, key: str, draw: Callable[[], bytes]) -> None:
             drawing.append(asyncio.create_task(depicted(step, key, draw)))

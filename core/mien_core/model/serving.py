@@ -15,13 +15,15 @@ class FaceRequest(Value):
 
     photo_key is where the normalised photo is, or will be once serving opened the original beside it. subject is
     the sticky key of a rollout (tenant and user, or the upload). revision forces one model revision; None leaves
-    the choice to the router's weights.
+    the choice to the router's weights. mirrored is the router's own: the answer is only compared with another one, and
+    nothing is written.
     """
 
     upload_id: str
     photo_key: str
     subject: str
     revision: str | None = None
+    mirrored: bool = False
 
 
 class PhotoFacts(Value):

@@ -196,6 +196,42 @@ async def test_nothing_is_written_after_a_request_was_cancelled(analysis_on: Mak
     assert not [one for one in at_work if "FaceAnalysis" in one or "ObjectStore" in one]
 
 
+class CountedStore(MemoryObjectStore):
+    """Counts what is written and deleted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[str] = []
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        self.changes.append(key)
+        await super().put(key, data, content_type)
+
+    async def delete(self, key: str) -> None:
+        self.changes.append(key)
+        await super().delete(key)
+
+
+@pytest.mark.parametrize("has_original", [True, False])
+async def test_a_mirrored_request_changes_nothing(analysis_on: Make, *, has_original: bool) -> None:
+    """A copy of a request has the same report as its counterpart, and leaves the user's photo and pictures alone."""
+    store = CountedStore()
+    request = await uploaded(store, jpeg_bytes(astronaut_1080p()))
+    mirrored = request.model_copy(update={"mirrored": True})
+    analysis = analysis_on(store)
+    if has_original:
+        copy = await analysis.answer(mirrored)
+        assert store.changes == [original_key(request.upload_id)]
+        answer = await analysis.answer(request)
+    else:
+        answer = await analysis.answer(request)
+        before = list(store.changes)
+        copy = await analysis.answer(mirrored)
+        assert store.changes == before
+    assert (copy.report, copy.skin, copy.mask_keys) == (answer.report, answer.skin, answer.mask_keys)
+    assert "depict" in copy.timings
+
+
 async def test_the_original_gives_way_to_the_photo(analysis_on: Make) -> None:
     """Afterwards the normalised photo is there and the original, with all that a camera wrote into it, is gone."""
     store = MemoryObjectStore()
