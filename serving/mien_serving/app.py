@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 
+from mien_serving.comparisons import Comparisons
 from mien_serving.composer import PosterComposer
 from mien_serving.revision import FaceRevision
 from mien_serving.router import Router
@@ -37,3 +38,8 @@ def face_revision(arguments: FaceRevisionArguments) -> serve.Application:
 def poster_composer(_arguments: dict[str, Any]) -> serve.Application:
     """Build the application that makes posters."""
     return serve.deployment(name="PosterComposer")(PosterComposer).bind()
+
+
+def comparisons(_arguments: dict[str, Any]) -> serve.Application:
+    """Build the application that counts how two revisions' answers differ."""
+    return serve.deployment(name="Comparisons")(Comparisons).bind()

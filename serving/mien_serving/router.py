@@ -4,24 +4,32 @@ It lives apart from the revisions' shell so that its process loads neither model
 """
 
 import asyncio
+import hmac
 import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Final
 
+from pydantic import BaseModel, SecretStr
 from ray import serve
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mien_core.errors import MienError, Unavailable
+from mien_core.model.comparisons import Comparison, Tally, windows_to_json
 from mien_core.model.serving import FaceRequest, PosterRequest
 from mien_core.model.tryon import TryOnRequest
-from mien_core.rules.serve_config import POSTER_APPLICATION
+from mien_core.rules.serve_config import COMPARISONS_APPLICATION, POSTER_APPLICATION
+from mien_core.settings import ServiceSettings, load
 from mien_serving import etags
+from mien_serving.mirror import Mirror, NotThereError, Result
 from mien_serving.problems import problem, problem_of
 from mien_serving.routes import RouterConfig, Routes, parse_poster_request, parse_request, parse_try_on
 
@@ -29,12 +37,30 @@ log = logging.getLogger(__name__)
 
 _REACH_SECONDS: Final = 5.0
 _PATHS: Final = "Serving knows GET /health, and POST /v1/face, /v1/tryon and /v1/poster."
+_BEARER: Final = "Bearer "
+
+
+class ComparisonsSettings(BaseModel):
+    """Whoever asks for comparisons must send this token, if there is one."""
+
+    token: SecretStr | None = None
+
+
+class RouterSettings(ServiceSettings):
+    """What the router reads from the environment."""
+
+    comparisons: ComparisonsSettings = ComparisonsSettings()
 
 
 class Router:
-    """Answers HTTP: POST /v1/face and /v1/tryon by the revision that the subject gets, POST /v1/poster, GET /health."""
+    """Answers HTTP: POST /v1/face and /v1/tryon by the revision that the subject gets, POST /v1/poster, GET /health.
+
+    GET /internal/comparisons is for the operator alone: how the answers of a candidate differ from the stable ones.
+    """
 
     def __init__(self) -> None:
+        self._token = load(RouterSettings).comparisons.token
+        self._mirror: Mirror | None = None
         self._routes = Routes(RouterConfig(revisions={}))
         self._handles: dict[str, DeploymentHandle[Any]] = {}
         self._reached: set[str] = set()
@@ -42,7 +68,11 @@ class Router:
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Take new weights; Serve calls this at the start and whenever user_config changes, without a restart."""
         self._routes = Routes(RouterConfig.model_validate(user_config))
-        applications = self._routes.applications | {POSTER_APPLICATION}
+        shadow = self._routes.config.shadow
+        if shadow is None or self._mirror is None or self._mirror.shadow != shadow:
+            # what the one before still has in flight ends by itself
+            self._mirror = None if shadow is None else Mirror(shadow, self, self)
+        applications = self._routes.applications | {POSTER_APPLICATION, COMPARISONS_APPLICATION}
         self._handles = {name: handle for name, handle in self._handles.items() if name in applications}
         self._reached.intersection_update(self._handles)
 
@@ -50,18 +80,14 @@ class Router:
         """The edge: whatever happens inside becomes a response."""
         try:
             return await self._dispatch(request)
-        except MienError as error:
-            return problem_of(error)
-        except Exception:
-            log.exception("A request failed for a reason that nobody expected.")
-            return problem(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The platform has a fault; it was written down."
-            )
+        except Exception as error:  # noqa: BLE001 - the edge
+            return _refusal(error)
 
     async def _dispatch(self, request: Request) -> Response:
         match request.method, request.url.path:
-            case "GET", "/health":
-                return await self._health()
+            case "GET", "/health" | "/internal/comparisons" as path:
+                health = path == "/health"
+                return await (self._health() if health else self._comparisons(request.headers.get("authorization", "")))
             case "POST", "/v1/face":
                 asked = parse_request(await request.body())
                 return await self._face(asked, request.headers.get("if-none-match"))
@@ -69,7 +95,7 @@ class Router:
                 return await self._try_on(parse_try_on(await request.body()))
             case "POST", "/v1/poster":
                 return await self._poster(parse_poster_request(await request.body()))
-            case _, "/health" | "/v1/face" | "/v1/tryon" | "/v1/poster":
+            case _, "/health" | "/v1/face" | "/v1/tryon" | "/v1/poster" | "/internal/comparisons":
                 return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path knows another method.")
             case _:
                 return problem(HTTPStatus.NOT_FOUND, "path_not_found", _PATHS)
@@ -98,8 +124,56 @@ class Router:
         headers = {"ETag": f'"{etag}"'}
         if etags.names(if_none_match, etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        outcome = await self._outcome(self._routes.application_of(revision), "analyse", request)
-        return Response(outcome, media_type="application/json", headers=headers)
+        # a revision that was asked for by name says nothing of what others get
+        mirror = None if request.revision else self._mirror
+        began = perf_counter()
+        result: bytes | Exception
+        try:
+            result = await self._outcome(self._routes.application_of(revision), "analyse", request)
+            response = Response(result, media_type="application/json", headers=headers)
+        except Exception as error:  # noqa: BLE001 - the edge: told as all are, and counted
+            result, response = error, _refusal(error)
+        if mirror is not None:
+            # Starlette runs it once the answer is on its way.
+            response.background = BackgroundTask(mirror.answered, request, revision, result, perf_counter() - began)
+        return response
+
+    async def _comparisons(self, authorization: str) -> Response:
+        """What is known of the two revisions that are compared; nothing where none are."""
+        if self._token is not None:
+            wanted = f"{_BEARER}{self._token.get_secret_value()}".encode()
+            if not hmac.compare_digest(authorization.encode(), wanted):
+                detail = "Comparisons are for the operator: send its token as Authorization: Bearer …"
+                return problem(HTTPStatus.UNAUTHORIZED, "operator_token_required", detail)
+        body = windows_to_json((), datetime.now(UTC))
+        if self._mirror is not None:
+            body = await self._call(COMPARISONS_APPLICATION, "windows")
+        return Response(body, media_type="application/json")
+
+    async def ask(self, revision: str, request: FaceRequest) -> Result:
+        """What this revision answers; for the mirror.
+
+        Raises:
+            NotThereError: it is still starting, or is gone.
+        """
+        routed = self._routes.config.revisions.get(revision)
+        try:
+            if routed is not None:
+                await self._reach(routed.application)
+        except Unavailable as error:
+            raise NotThereError from error
+        if routed is None:
+            raise NotThereError
+        result: Result = await self._call(routed.application, "analyse", request)
+        return result
+
+    async def pair(self, comparison: Comparison, stable: Result, candidate: Result) -> None:
+        """Have two answers compared; for the mirror."""
+        await self._call(COMPARISONS_APPLICATION, "pair", comparison, stable, candidate)
+
+    async def add(self, comparison: Comparison, tally: Tally) -> None:
+        """Have something counted; for the mirror."""
+        await self._call(COMPARISONS_APPLICATION, "add", comparison, tally)
 
     async def _try_on(self, request: TryOnRequest) -> Response:
         application = self._routes.application_of(self._routes.revision_for(request))
@@ -134,3 +208,11 @@ class Router:
             known = await asyncio.to_thread(serve.get_app_handle, application)
             self._handles[application] = known
         return known
+
+
+def _refusal(error: Exception) -> Response:
+    """What a caller hears of an error."""
+    if isinstance(error, MienError):
+        return problem_of(error)
+    log.error("A request failed for a reason that nobody expected.", exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The platform has a fault; it was written down.")

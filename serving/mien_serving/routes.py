@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien_core.errors import Missing, Rejected
+from mien_core.model.comparisons import Comparison
 from mien_core.model.serving import FaceRequest, PosterRequest
 from mien_core.model.tryon import TryOnRequest
 from mien_core.rules.routing import choose_revision
@@ -23,12 +24,30 @@ class RoutedRevision(BaseModel):
     weight: float = Field(ge=0, le=1)
 
 
+class Shadow(BaseModel):
+    """Which two revisions are compared, for which rollout and step, and of how many requests both are asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rollout: str
+    step: int = Field(ge=0)
+    stable: str
+    candidate: str
+    percent: float = Field(ge=0, le=100)
+
+    @property
+    def comparison(self) -> Comparison:
+        """What it is known as where it is counted."""
+        return Comparison(self.rollout, self.step, self.stable, self.candidate)
+
+
 class RouterConfig(BaseModel):
     """The router's user_config, as mien_core.rules.serve_config renders it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     revisions: Mapping[str, RoutedRevision]
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True)

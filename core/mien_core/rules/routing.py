@@ -1,4 +1,4 @@
-"""Which model revision answers a request: sticky by subject, in the proportion of the weights."""
+"""Which revision answers a request, sticky by subject, in the proportion of the weights; and which are mirrored."""
 
 import hashlib
 from collections.abc import Mapping
@@ -30,6 +30,15 @@ def choose_revision(subject: str, weights: Mapping[str, float]) -> str:
             return name
         point -= weight
     return shares[-1][0]  # rounding may leave a point just past the last boundary
+
+
+def is_mirrored(upload_id: str, percent: float) -> bool:
+    """Tell whether this upload's requests are among the percent that a second revision is asked, too.
+
+    Whoever asks again for the same upload gets the same answer, and raising percent adds uploads and drops none. It
+    has nothing to do with the revision that the subject gets.
+    """
+    return _point(f"mirrored {upload_id}") * 100 < percent
 
 
 def _point(subject: str) -> float:

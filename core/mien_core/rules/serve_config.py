@@ -3,8 +3,9 @@
 Serve's REST call replaces everything: an application that is left out is deleted. So whoever calls it renders all of
 it, here. Two facts about Serve shape the result: changing a running application's arguments in place stalls its
 requests, so every revision is an application of its own whose arguments never change; changing a deployment's
-user_config restarts nothing, so the weights, and only they, stand there. What composes posters has no revisions: it is
-part of the platform's own code.
+user_config restarts nothing, so the weights, and what is compared, and only they, stand there. What composes posters
+has no revisions: it is part of the platform's own code. What compares revisions runs while there is something to
+compare.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from mien_core.errors import Rejected
 
 ROUTER_APPLICATION: Final = "router"
 POSTER_APPLICATION: Final = "poster"
+COMPARISONS_APPLICATION: Final = "comparisons"
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHORT: Final = 12
@@ -173,6 +175,7 @@ def render(
             _router_application(ordered, weights, options, shadow),
             *(_face_application(revision, _options_of(revision, options)) for revision in ordered),
             _poster_application(options),
+            *([] if shadow is None else [_comparisons_application(options)]),
         ],
     }
 
@@ -261,6 +264,25 @@ def _poster_application(options: ServeOptions) -> dict[str, Any]:
                 "max_ongoing_requests": options.poster_max_ongoing_requests,
                 "max_queued_requests": options.max_queued_requests,
                 # A poster takes a second of a CPU, and few are asked for: reserved, it would be missing for faces.
+                "ray_actor_options": {"num_cpus": 0},
+            }
+        ],
+    }
+
+
+def _comparisons_application(options: ServeOptions) -> dict[str, Any]:
+    return {
+        "name": COMPARISONS_APPLICATION,
+        "route_prefix": None,
+        "import_path": "mien_serving.app:comparisons",
+        "args": {},
+        "deployments": [
+            {
+                "name": "Comparisons",
+                # What is counted lies in its memory, so there is one; what it can't follow is dropped and counted.
+                "num_replicas": 1,
+                "max_ongoing_requests": options.max_ongoing_requests,
+                "max_queued_requests": options.max_queued_requests,
                 "ray_actor_options": {"num_cpus": 0},
             }
         ],

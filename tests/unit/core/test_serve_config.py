@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mien_core.errors import Rejected, Unavailable
-from mien_core.rules.routing import choose_revision
+from mien_core.rules.routing import choose_revision, is_mirrored
 from mien_core.rules.serve_config import (
     Revision,
     RevisionOptions,
@@ -206,7 +206,7 @@ def test_a_revision_may_run_on_something_else() -> None:
 
 
 def test_what_is_compared_is_told_to_the_router_alone() -> None:
-    """Comparing changes the router's user_config and nothing else; without it there is no word of it."""
+    """Comparing adds what counts, and a word in the router's user_config; without it there is neither."""
     compared = render([A, B], {A.name: 1}, OPTIONS, Shadowing("uid-1", 2, A.name, B.name, 25))
     plain = render([A, B], {A.name: 1}, OPTIONS)
     user_config = applications(compared)["router"]["deployments"][0]["user_config"]
@@ -217,6 +217,9 @@ def test_what_is_compared_is_told_to_the_router_alone() -> None:
         "candidate": B.name,
         "percent": 25,
     }
+    [counting] = [one for one in compared["applications"] if one["name"] == "comparisons"]
+    assert counting["route_prefix"] is None
+    compared["applications"].remove(counting)
     assert compared == plain
 
 
@@ -262,6 +265,31 @@ def test_moving_weight_moves_subjects_one_way_only(before: int, after: int) -> N
         {A.name: (100 - after) / 100, B.name: after / 100, C.name: 0.0},
     )
     assert moves <= {(source, target)}
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_a_move_takes_no_more_subjects_than_weight(before: int, after: int) -> None:
+    """Of 2,000 subjects as many move as weight does, give or take what chance gives and takes."""
+    subjects = [f"tenant/{number}" for number in range(2000)]
+    old, new = ({A.name: 100 - weight, B.name: weight} for weight in (before, after))
+    moved = sum(choose_revision(one, old) != choose_revision(one, new) for one in subjects) / len(subjects)
+    share = abs(after - before) / 100
+    assert abs(moved - share) <= 5 * math.sqrt(share * (1 - share) / len(subjects))
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_raising_the_percentage_mirrors_more_of_the_same(one: int, other: int) -> None:
+    """A higher percentage adds uploads and drops none, and who gets which revision makes no difference."""
+    uploads = [f"upload-{number}" for number in range(1000)]
+    fewer, more = ({name for name in uploads if is_mirrored(name, percent)} for percent in sorted((one, other)))
+    assert fewer <= more
+    share = max(one, other) / 100
+    allowed = 5 * math.sqrt(share * (1 - share) / len(uploads))
+    assert abs(len(more) / len(uploads) - share) <= allowed
+    candidates = {name for name in uploads if choose_revision(name, {A.name: 1, B.name: 1}) == B.name}
+    assert abs(len(more & candidates) / len(candidates) - share) <= 2 * allowed
 
 
 @given(st.lists(st.integers(1, 50), min_size=4, max_size=4), st.integers(0, 3), st.integers(0, 3), st.data())

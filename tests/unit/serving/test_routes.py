@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from mien_core.errors import Conflict, MienError, Missing, Rejected, Unavailable
+from mien_core.model.comparisons import Comparison
 from mien_core.model.serving import FaceRequest, PosterRequest
 from mien_core.model.tryon import TryOnRequest
-from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+from mien_core.rules.serve_config import Revision, ServeOptions, Shadowing, render, revision_name
 from mien_core.rules.tryon import LOOKS
 from mien_serving import etags
 from mien_serving.problems import problem_of
@@ -35,6 +36,17 @@ def test_the_rendered_configuration_is_understood() -> None:
     assert routes(0.25).applications == {A.application, B.application}
     assert routes(0.0).applications == {A.application, B.application}
     assert routes(0.0).weighted_applications == {A.application}
+
+
+def test_what_is_compared_is_understood() -> None:
+    """What core renders of a comparison is what the router reads; without one there is none."""
+    shadowing = Shadowing("rollout", 2, A.name, B.name, 25)
+    config = render([A, B], {A.name: 1.0}, ServeOptions(), shadowing)
+    read = RouterConfig.model_validate(config["applications"][0]["deployments"][0]["user_config"])
+    assert read.shadow is not None
+    assert read.shadow.comparison == Comparison("rollout", 2, A.name, B.name)
+    assert read.shadow.percent == 25
+    assert routes(0.0).config.shadow is None
 
 
 def test_all_weight_is_everybody() -> None:

@@ -5,10 +5,13 @@ import inspect
 
 from ray.serve.schema import ServeDeploySchema
 
-from mien_core.rules.serve_config import Revision, ServeOptions, render, revision_name
+from mien_core.rules.serve_config import Revision, ServeOptions, Shadowing, render, revision_name
 
 DIGEST = "sha256:" + "a" * 64
 REVISION = Revision(revision_name(DIGEST), "file:///models/face.zip", DIGEST)
+OTHER_DIGEST = "sha256:" + "b" * 64
+CANDIDATE = Revision(revision_name(OTHER_DIGEST), "file:///models/other.zip", OTHER_DIGEST)
+SHADOW = Shadowing("rollout", 0, REVISION.name, CANDIDATE.name, 10)
 
 
 def test_serve_accepts_the_rendered_configuration() -> None:
@@ -24,7 +27,7 @@ def test_serve_accepts_the_rendered_configuration() -> None:
 
 def test_the_builders_are_where_the_configuration_says() -> None:
     """Import paths, deployments' names and arguments in the configuration are those of the code."""
-    config = render([REVISION], {REVISION.name: 1.0}, ServeOptions())
+    config = render([REVISION, CANDIDATE], {REVISION.name: 1.0}, ServeOptions(), SHADOW)
     for application in config["applications"]:
         module, name = application["import_path"].split(":")
         builder = getattr(importlib.import_module(module), name)
