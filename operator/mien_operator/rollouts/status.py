@@ -5,6 +5,8 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mien_operator.rollouts.judgement import Outcome as Judged
+
 
 class StatusModel(BaseModel):
     """What all parts of the status have in common: YAML's names, and no complaint about what a later version wrote."""
@@ -46,15 +48,14 @@ class RevisionRecord(StatusModel):
     uri: str = Field(max_length=1024, description="Where its artifact lies.")
     digest: str = Field(max_length=71, description="SHA-256 of its artifact.")
     gpus_per_replica: float = Field(default=0, description="GPUs of each replica, as it was loaded.")
-    until: AwareDatetime | None = Field(
-        default=None, description="Until when it stays loaded without requests, for a revision that was stable before."
-    )
+    was_stable: bool = Field(default=False, description="Whether it answered all requests before; if so, it may again.")
+    until: AwareDatetime | None = Field(default=None, description="Until when it stays loaded without requests.")
 
 
 class Weights(StatusModel):
-    """Percent of the requests that the candidate answers."""
+    """Percent of the requests that the revision in spec.artifact answers."""
 
-    desired: int = Field(default=0, description="What the present step asks for.")
+    desired: int = Field(default=0, description="What the present step asks for; 100 once it is stable.")
     observed: int = Field(default=0, description="What the router does.")
 
 
@@ -64,9 +65,9 @@ class AnalysisRun(StatusModel):
     step: int = Field(description="Which step it is, counted from 1.")
     revision: str = Field(max_length=64, description="The candidate that was compared.")
     attempt: int = Field(description="Which attempt of this rollout it was.")
-    outcome: str = Field(max_length=32, description="pass, fail, inconclusive or hold.")
+    outcome: Judged = Field(description="What it came to.")
     samples: int = Field(default=0, description="Compared answers.")
-    findings: tuple[str, ...] = Field(default=(), max_length=16, description="What was found, in sentences.")
+    findings: tuple[str, ...] = Field(default=(), max_length=32, description="What was found, in sentences.")
     started_at: AwareDatetime = Field(description="When the step began.")
     ended_at: AwareDatetime | None = Field(default=None, description="When it had its outcome.")
 
@@ -121,16 +122,19 @@ class ModelRolloutStatus(StatusModel):
     attempt: int = Field(default=0, description="Counts the times that a candidate was begun with.")
     stable_revision: str = Field(default="", max_length=64, description="The revision that answers.")
     candidate_revision: str = Field(default="", max_length=64, description="The revision that may take over.")
-    weights: Weights = Field(default=Weights(), description="Percent of the requests that the candidate answers.")
+    weights: Weights = Field(
+        default=Weights(), description="Percent of the requests that the revision in spec.artifact answers."
+    )
     stable: RevisionRecord | None = Field(default=None, description="The revision that answers.")
     stable_proved: bool = Field(default=False, description="Whether the stable revision was seen running.")
     candidate: RevisionRecord | None = Field(default=None, description="The revision that may take over.")
     retained: tuple[RevisionRecord, ...] = Field(
-        default=(), max_length=16, description="Revisions that were stable before and are still loaded."
+        default=(), max_length=16, description="Revisions that get no requests any more and are still loaded."
     )
     shadow_percent: int = Field(default=0, description="Percent of the requests that are copied to the candidate.")
+    capacity: int = Field(default=0, description="Replicas that setCapacity gave to the candidate.")
     step_started_at: AwareDatetime | None = Field(default=None, description="When the present step began.")
-    waiting_since: AwareDatetime | None = Field(
+    serving_since: AwareDatetime | None = Field(
         default=None, description="Since when serving works on what the present step asks for."
     )
     passed: bool = Field(default=False, description="Whether an analysis of this attempt passed.")

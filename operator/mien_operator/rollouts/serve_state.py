@@ -1,0 +1,147 @@
+"""What Serve says of itself, as far as rollouts ask: which applications run, and with which configuration."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mien_core.rules.serve_config import ROUTER_APPLICATION, Revision, RevisionOptions, revision_name
+
+_FACE: Final = "mien_serving.app:face_revision"
+_ERROR: Final = re.compile(r"mien_core\.errors\.\w+: (?P<code>[a-z_]+): (?P<detail>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One of Serve's applications.
+
+    Args:
+        name: its name.
+        status: as Serve says: DEPLOYING, RUNNING, DEPLOY_FAILED, UNHEALTHY, DELETING, NOT_STARTED.
+        message: what Serve says about it and its deployments.
+        config: what was put for it, exactly; empty for one that is being deleted.
+        replicas: how many of its replicas run.
+    """
+
+    name: str
+    status: str
+    message: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    replicas: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of it is as it was put."""
+        return self.status == "RUNNING"
+
+    @property
+    def broken(self) -> bool:
+        """Whether Serve has given up on it, or lost it."""
+        return self.status in {"DEPLOY_FAILED", "UNHEALTHY"}
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it, in the words of serving's own error if there is one."""
+        own = _ERROR.search(self.message)
+        if own is not None:
+            return own["detail"].strip()
+        lines = [line.strip() for line in self.message.splitlines() if line.strip()]
+        return lines[-1] if lines else f"Serve says {self.status}, and no more."
+
+    @property
+    def complaint_code(self) -> str:
+        """The code of serving's own error, or nothing."""
+        own = _ERROR.search(self.message)
+        return own["code"] if own is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeState:
+    """All of Serve's applications by name; none means that it runs nothing, as after a restart."""
+
+    applications: Mapping[str, Application] = field(default_factory=dict)
+
+    @property
+    def router_settled(self) -> bool:
+        """Whether all of the router's replicas have the weights that were put last."""
+        router = self.applications.get(ROUTER_APPLICATION)
+        return router is not None and router.ready
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Revision name to its share of the requests, as it was put last."""
+        revisions: Mapping[str, Any] = self._user_config.get("revisions", {})
+        return {name: float(entry["weight"]) for name, entry in revisions.items()}
+
+    @property
+    def shadowed(self) -> str:
+        """The revision that gets copies of requests, or nothing."""
+        return str((self._user_config.get("shadow") or {}).get("candidate", ""))
+
+    @property
+    def revisions(self) -> Mapping[str, Revision]:
+        """The face revisions that were put and are not being deleted, by name, with what they run on."""
+        known = (_revision(application.config) for application in self.applications.values())
+        return {revision.name: revision for revision in known if revision is not None}
+
+    def application_of(self, revision: Revision) -> Application | None:
+        """The application of a revision, unless there is none or it is being deleted."""
+        application = self.applications.get(revision.application)
+        return application if application is not None and application.config else None
+
+    def runs(self, configuration: Mapping[str, Any]) -> bool:
+        """Whether exactly this was put last and nothing of it is gone."""
+        wanted = {str(application["name"]): application for application in configuration["applications"]}
+        put = {name: application.config for name, application in self.applications.items() if application.config}
+        return wanted == put
+
+    @property
+    def _user_config(self) -> Mapping[str, Any]:
+        router = self.applications.get(ROUTER_APPLICATION)
+        if router is None or not router.config:
+            return {}
+        deployments = router.config.get("deployments") or [{}]
+        return deployments[0].get("user_config") or {}
+
+
+def parse(details: Mapping[str, Any]) -> ServeState:
+    """What GET /api/serve/applications/ answered."""
+    return ServeState({name: _application(name, entry) for name, entry in (details.get("applications") or {}).items()})
+
+
+def _application(name: str, entry: Mapping[str, Any]) -> Application:
+    deployments = list((entry.get("deployments") or {}).values())
+    messages = [entry.get("message") or "", *(deployment.get("message") or "" for deployment in deployments)]
+    replicas = [replica for deployment in deployments for replica in deployment.get("replicas") or []]
+    deleting = entry["status"] == "DELETING"
+    return Application(
+        name=name,
+        status=entry["status"],
+        message="\n".join(message for message in messages if message),
+        config={} if deleting else entry.get("deployed_app_config") or {},
+        replicas=sum(replica.get("state") == "RUNNING" for replica in replicas),
+    )
+
+
+def _revision(config: Mapping[str, Any]) -> Revision | None:
+    if config.get("import_path") != _FACE:
+        return None
+    arguments, deployment = config["args"], config["deployments"][0]
+    scaling = deployment.get("autoscaling_config") or {}
+    fixed = deployment.get("num_replicas", 1)
+    digest = arguments["digest"]
+    return Revision(
+        revision_name(digest),
+        arguments["artifact_uri"],
+        digest,
+        RevisionOptions(
+            gpus_per_replica=deployment["ray_actor_options"]["num_gpus"],
+            min_replicas=scaling.get("min_replicas", fixed),
+            max_replicas=scaling.get("max_replicas", fixed),
+            target_ongoing_requests=scaling.get("target_ongoing_requests", 1.0),
+            upscale_delay_seconds=scaling.get("upscale_delay_s", 0.0),
+            downscale_delay_seconds=scaling.get("downscale_delay_s", 0.0),
+            max_ongoing_requests=deployment["max_ongoing_requests"],
+            max_queued_requests=deployment["max_queued_requests"],
+        ),
+    )
