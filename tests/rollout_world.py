@@ -43,7 +43,9 @@ def revision(name: str) -> str:
     return "face@" + artifact(name)["digest"][: len("sha256:") + 12]
 
 
-CANARY = (
+Steps = Sequence[Mapping[str, Any]]
+
+CANARY: Steps = (
     {"shadow": {"percent": 10}},
     {"analysis": {}},
     {"setWeight": 20},
@@ -51,11 +53,11 @@ CANARY = (
     {"analysis": {"minimum": "20s"}},
     {"setWeight": 100},
 )
-BLUE_GREEN = ({"setCapacity": {"replicas": 2}}, {"shadow": {"percent": 50}}, {"analysis": {}}, {"pause": {}})
-SHADOW = ({"shadow": {"percent": 100}}, {"analysis": {}})
+BLUE_GREEN: Steps = ({"setCapacity": {"replicas": 2}}, {"shadow": {"percent": 50}}, {"analysis": {}}, {"pause": {}})
+SHADOW: Steps = ({"shadow": {"percent": 100}}, {"analysis": {}})
 
 
-def spec(name: str, kind: str = "Canary", steps: Sequence[Mapping[str, Any]] = CANARY, **more: Any) -> ModelRolloutSpec:
+def spec(name: str, kind: str = "Canary", steps: Steps = CANARY, **more: Any) -> ModelRolloutSpec:
     """A spec as somebody would write it."""
     return ModelRolloutSpec.model_validate(
         {

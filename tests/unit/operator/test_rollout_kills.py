@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from mien_operator.rollouts.judgement import Outcome
 
+from mien_operator.rollouts.judgement import Outcome
 from mien_operator.rollouts.status import Phase
 from tests.rollout_world import (
     BLUE_GREEN,
@@ -121,7 +121,7 @@ def paused(world: World) -> None:
 
 
 def short_of_gpus(world: World) -> None:
-    more = {"autoscaling": {"gpusPerReplica": 1}, "maxSurge": {"gpus": 1}}
+    more: dict[str, Any] = {"autoscaling": {"gpusPerReplica": 1}, "maxSurge": {"gpus": 1}}
     world.settle()
     for name in ("b", "c", "a"):
         world.edit(spec(name, **more))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from mien_operator.rollouts.draft import Observed
 from mien_operator.rollouts.judgement import Outcome
 from mien_operator.rollouts.reconcile import reconcile
 from mien_operator.rollouts.status import Phase
-from tests.rollout_world import BLUE_GREEN, SHADOW, World, artifact, revision, spec
+from tests.rollout_world import BLUE_GREEN, SHADOW, Steps, World, artifact, revision, spec
 
 A, B, C = revision("a"), revision("b"), revision("c")
 
@@ -228,7 +229,7 @@ def test_edited_steps_don_t_move_weight_by_themselves(world: World) -> None:
     """Weight is what the last step that ran gave, whatever the steps say now."""
     world.edit(spec("b"))
     until(world, Phase.PAUSED)
-    steps = [{"shadow": {"percent": 10}}, {"analysis": {}}, {"setWeight": 90}, {"pause": {}}, {"setWeight": 100}]
+    steps: Steps = [{"shadow": {"percent": 10}}, {"analysis": {}}, {"setWeight": 90}, {"pause": {}}, {"setWeight": 100}]
     world.edit(spec("b", steps=steps))
     world.run(20)
     assert (world.said.phase, world.serve.weights[B]) == (Phase.PAUSED, 0.2)
@@ -337,7 +338,7 @@ def test_a_candidate_that_does_not_fit_waits_and_says_so(world: World) -> None:
 
 def test_what_is_kept_for_going_back_makes_room(world: World) -> None:
     """A candidate that would fit without it gets its GPUs, and an Event says that going back takes longer now."""
-    more = {"autoscaling": {"gpusPerReplica": 1}, "maxSurge": {"gpus": 1}}
+    more: dict[str, Any] = {"autoscaling": {"gpusPerReplica": 1}, "maxSurge": {"gpus": 1}}
     world.edit(spec("b", **more))
     until(world, Phase.HEALTHY)
     world.edit(spec("c", **more))
