@@ -19,13 +19,14 @@ from mien_operator.rollouts.draft import Observed
 from mien_operator.rollouts.judgement import Finding, Judgement, Outcome
 from mien_operator.rollouts.reconcile import PutConfiguration, reconcile
 from mien_operator.rollouts.serve_state import ServeState, parse
-from mien_operator.rollouts.spec import ModelRolloutSpec
-from mien_operator.rollouts.status import ModelRolloutStatus
+from mien_operator.rollouts.spec import AbortPolicy, ModelRolloutSpec
+from mien_operator.rollouts.status import ModelRolloutStatus, Phase
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOADING_SECONDS = 6.0
 SETTLING_SECONDS = 0.6
 DELETING_SECONDS = 4.0
+COMPARING_SECONDS = 3.0
 MISMATCH = (
     "Traceback (most recent call last):\n  ...\nmien_core.errors.Rejected: artifact_digest_mismatch: The artifact at "
     "s3://models/x.zip has another digest. Roll out what was built.\n"
@@ -74,6 +75,12 @@ def spec(name: str, kind: str = "Canary", steps: Steps = CANARY, **more: Any) ->
     )
 
 
+def user_config(router: Mapping[str, Any]) -> dict[str, Any]:
+    """What the router's application is told."""
+    told: dict[str, Any] = router["deployments"][0]["user_config"]
+    return told
+
+
 @dataclass
 class Deployed:
     """An application as Serve has it."""
@@ -102,6 +109,9 @@ class SimulatedServe:
     # the weights that the router's replicas have, and not only those that were put
     weights: dict[str, float] = field(default_factory=dict)
     watch: Callable[[Mapping[str, Any]], None] = lambda _: None
+    # what is compared, and since when: it is lost once the router isn't told of it any more
+    compared: str = ""
+    compared_since: datetime = BEGIN
 
     def put(self, configuration: Mapping[str, Any]) -> None:
         """Replace everything."""
@@ -128,6 +138,10 @@ class SimulatedServe:
                 continue
             running = 0 if fresh or present is None else present.running
             self.applications[name] = Deployed(config, "DEPLOYING", until, running=running)
+        shadow = user_config(wanted[ROUTER]).get("shadow") if wanted else None
+        rollout = shadow["rollout"] if shadow else ""
+        if rollout != self.compared:
+            self.compared, self.compared_since = rollout, self.now
 
     def pass_time(self, seconds: float) -> None:
         """Let it work."""
@@ -143,13 +157,20 @@ class SimulatedServe:
                 deployed.status, deployed.running = "RUNNING", deployed.wanted_replicas
         router = self.applications.get(ROUTER)
         if router is not None and router.status == "RUNNING":
-            entries = router.config["deployments"][0]["user_config"]["revisions"]
+            entries = user_config(router.config)["revisions"]
             self.weights = {name: entry["weight"] for name, entry in entries.items()}
+
+    def set_clock(self, by: timedelta) -> None:
+        """Set the clock; what lasts lasts as long as before."""
+        self.now += by
+        self.compared_since += by
+        for deployed in self.applications.values():
+            deployed.until += by
 
     def restart(self) -> None:
         """Lose everything, as a head does."""
         self.applications.clear()
-        self.weights = {}
+        self.weights, self.compared = {}, ""
 
     def details(self) -> dict[str, Any]:
         """As GET answers."""
@@ -209,6 +230,7 @@ class World:
     plan: Plan[PutConfiguration] = field(default_factory=Plan)
     elder: str = ""
     proved: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     options: ServeOptions = field(default_factory=ServeOptions)
 
     def __post_init__(self) -> None:
@@ -246,12 +268,15 @@ class World:
         """Say what the test wants, once serving compares what it shall."""
         assert metrics
         assert waited >= 0
-        if not windows or windows[-1].comparison.step != step:
+        seconds = (self.now - self.serve.compared_since).total_seconds()
+        if not windows or windows[-1].comparison.step != step or seconds < COMPARING_SECONDS:
             return said(Outcome.HOLD)
         candidate = windows[-1].comparison.candidate
         verdict = self.verdicts.get(candidate, Outcome.PASS)
         if verdict is Outcome.PASS:
             self.proved.add(candidate)
+        if verdict is Outcome.FAIL and self.spec.abort_policy is AbortPolicy.ROLLBACK:
+            self.failed.add(windows[-1].comparison.rollout)
         return said(verdict)
 
     def look(self) -> None:
@@ -287,6 +312,14 @@ class World:
             pause = self.plan.look_again_seconds or seconds
             self.serve.pass_time(max(1.0, min(pause, (end - self.now).total_seconds())))
 
+    def until(self, phase: Phase, limit: int = 200) -> None:
+        """Let time pass until the rollout is in this phase."""
+        for _ in range(limit):
+            self.run(1.0)
+            if self.said.phase is phase:
+                return
+        raise AssertionError(f"It never was {phase}: {self.status}")
+
     def settle(self, limit: int = 400) -> None:
         """Look until nothing happens any more."""
         for _ in range(limit):
@@ -306,7 +339,7 @@ class World:
         router = self.serve.applications.get(ROUTER)
         if router is None or router.status != "RUNNING":
             return ()
-        shadow = router.config["deployments"][0]["user_config"].get("shadow")
+        shadow = user_config(router.config).get("shadow")
         if shadow is None:
             return ()
         told = {name: value for name, value in shadow.items() if name != "percent"}
@@ -322,11 +355,14 @@ class World:
         applications = {entry["name"]: entry for entry in configuration["applications"]}
         if not applications:
             return
-        revisions = applications[ROUTER]["deployments"][0]["user_config"]["revisions"]
+        revisions = user_config(applications[ROUTER])["revisions"]
         weights = {name: entry["weight"] for name, entry in revisions.items()}
         assert abs(sum(weights.values()) - 1) < 1e-9, weights
         assert {entry["application"] for entry in revisions.values()} <= set(applications)
         # those that answer: one that Serve gave up on has nothing to lose
+        shadow = user_config(applications[ROUTER]).get("shadow")
+        if shadow is not None and shadow["rollout"] in self.failed and self._runs(shadow["stable"]):
+            assert not weights[shadow["candidate"]], "what failed gets requests again"
         live = {name for name, weight in self.serve.weights.items() if weight > 0 and self._runs(name)}
         for name in live:
             assert name in revisions, f"{name} is taken away while it has requests"

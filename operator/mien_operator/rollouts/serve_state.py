@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mien_core.rules.serve_config import ROUTER_APPLICATION, Revision, RevisionOptions, revision_name
 
-_FACE: Final = "mien_serving.app:face_revision"
+FACE: Final = "mien_serving.app:face_revision"
 _ERROR: Final = re.compile(r"mien_core\.errors\.\w+: (?P<code>[a-z_]+): (?P<detail>.+)")
 
 
@@ -74,9 +74,9 @@ class ServeState:
         return {name: float(entry["weight"]) for name, entry in revisions.items()}
 
     @property
-    def shadowed(self) -> str:
-        """The revision that gets copies of requests, or nothing."""
-        return str((self._user_config.get("shadow") or {}).get("candidate", ""))
+    def shadow(self) -> Mapping[str, Any]:
+        """What is compared, as the router was told; empty if nothing is."""
+        return self._user_config.get("shadow") or {}
 
     @property
     def revisions(self) -> Mapping[str, Revision]:
@@ -124,7 +124,7 @@ def _application(name: str, entry: Mapping[str, Any]) -> Application:
 
 
 def _revision(config: Mapping[str, Any]) -> Revision | None:
-    if config.get("import_path") != _FACE:
+    if config.get("import_path") != FACE:
         return None
     arguments, deployment = config["args"], config["deployments"][0]
     scaling = deployment.get("autoscaling_config") or {}

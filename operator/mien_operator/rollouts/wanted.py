@@ -30,7 +30,9 @@ def configuration(draft: Draft, *, load: bool) -> dict[str, Any] | None:
     revisions += [_revision(draft, one) for one in draft.status.retained if _worth_keeping(draft, one, listed)]
     revisions += _draining(draft, {revision.name for revision in revisions} | _unloaded(draft, load=load))
     weights = _others(draft, stable) or _weights(draft, stable, candidate)
-    return render(revisions, weights, draft.options, _shadowing(draft) if candidate is not None else None)
+    listed = {revision.name for revision in revisions}
+    shadow = _shadowing(draft) if candidate is not None else _ending_shadow(draft, listed)
+    return render(revisions, weights, draft.options, shadow)
 
 
 def _weights(draft: Draft, stable: RevisionRecord, candidate: RevisionRecord | None) -> dict[str, float]:
@@ -65,6 +67,14 @@ def _shadowing(draft: Draft) -> Shadowing | None:
     if comparison is None or not asked:
         return None
     return Shadowing(**dataclasses.asdict(comparison), percent=draft.status.shadow_percent)
+
+
+def _ending_shadow(draft: Draft, listed: set[str]) -> Shadowing | None:
+    """What was compared isn't forgotten before the status says what came of it."""
+    shadow, candidate = draft.serve.shadow, draft.before.candidate
+    if not shadow or candidate is None or not {candidate.revision, shadow["stable"]} <= listed:
+        return None
+    return Shadowing(**{**shadow, "percent": 0}) if shadow["candidate"] == candidate.revision else None
 
 
 def _revision(draft: Draft, record: RevisionRecord, *, candidate: bool = False) -> Revision:
@@ -107,5 +117,10 @@ def _draining(draft: Draft, others: set[str]) -> Iterator[Revision]:
             continue
         application = draft.serve.application_of(revision)
         fresh = not draft.serve.router_settled and application is not None and not application.broken
-        if draft.serve.weights.get(name, 0.0) > 0 or name == draft.serve.shadowed or fresh or name in named:
+        if (
+            draft.serve.weights.get(name, 0.0) > 0
+            or name == draft.serve.shadow.get("candidate")
+            or fresh
+            or name in named
+        ):
             yield revision

@@ -29,15 +29,6 @@ def outcomes(world: World) -> list[tuple[str, str]]:
     return [(entry.revision, entry.outcome) for entry in world.said.history]
 
 
-def until(world: World, phase: Phase, limit: int = 200) -> None:
-    """Run until the rollout is in this phase."""
-    for _ in range(limit):
-        world.run(1.0)
-        if world.said.phase is phase:
-            return
-    raise AssertionError(f"It never was {phase}: {world.status}")
-
-
 def test_the_first_revision_answers_as_soon_as_it_runs() -> None:
     """With nothing to compare it to, it takes no steps; the status says what answers and what Serve was told."""
     world = World(spec("a"))
@@ -74,7 +65,7 @@ def test_a_bad_candidate_gives_everything_back_and_is_not_tried_again(world: Wor
     """A failed analysis ends the rollout with what was found; the same artifact waits for a retry or another one."""
     world.verdicts[B] = Outcome.FAIL
     world.edit(spec("b"))
-    until(world, Phase.ABORTED)
+    world.until(Phase.ABORTED)
     world.run(60)
     assert outcomes(world)[-1] == (B, "Aborted")
     status, reason, message = world.condition("Degraded")
@@ -92,7 +83,7 @@ def test_a_bad_candidate_gives_everything_back_and_is_not_tried_again(world: Wor
 def test_a_candidate_that_turns_bad_under_weight_is_caught_outside_of_analysis_steps(world: World) -> None:
     """While it has requests it is judged at every look, also in a pause."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     assert world.serve.weights[B] == 0.2
     world.verdicts[B] = Outcome.FAIL
     world.run(10)
@@ -103,7 +94,7 @@ def test_a_candidate_that_turns_bad_under_weight_is_caught_outside_of_analysis_s
 def test_hold_leaves_the_weights_for_a_person(world: World) -> None:
     """With abortPolicy Hold a failed analysis stops there; abort goes back, retry compares again."""
     world.edit(spec("b", abortPolicy="Hold"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.verdicts[B] = Outcome.FAIL
     world.run(30)
     assert (world.said.phase, world.serve.weights[B]) == (Phase.HELD, 0.2)
@@ -126,7 +117,7 @@ def test_an_inconclusive_analysis_asks_a_person(world: World) -> None:
     """It goes on only after promote, which is followed once."""
     world.verdicts[B] = Outcome.INCONCLUSIVE
     world.edit(spec("b"))
-    until(world, Phase.HELD)
+    world.until(Phase.HELD)
     world.run(500)
     assert (world.said.phase, world.said.current_step) == (Phase.HELD, 1)
     world.proved.add(B)
@@ -143,7 +134,7 @@ def test_an_inconclusive_analysis_asks_a_person(world: World) -> None:
 def test_an_annotation_for_another_generation_does_nothing(world: World, order: str) -> None:
     """What was left from an earlier spec, or isn't understood, is passed over."""
     world.edit(spec("b", "BlueGreen", BLUE_GREEN))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     before = world.said
     for value in ("1", "3", "true", "2x", "-2"):
         world.annotate(order, value)
@@ -154,7 +145,7 @@ def test_an_annotation_for_another_generation_does_nothing(world: World, order: 
 def test_blue_green_shifts_everything_once_a_person_agrees(world: World) -> None:
     """No request goes to the candidate before its last step is done, then all do; it has its replicas before."""
     world.edit(spec("b", "BlueGreen", BLUE_GREEN))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     assert world.said.step == "4/4"
     assert world.serve.applications[world.serve.state.revisions[B].application].running == 2
     assert world.serve.weights.get(B, 0.0) == 0
@@ -178,7 +169,7 @@ def test_a_shadow_never_answers(world: World) -> None:
 def test_going_back_to_a_revision_that_is_still_loaded_is_at_once(world: World) -> None:
     """A to B to A within the window takes one put and no steps; and back to B again likewise."""
     world.edit(spec("b"))
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     loads = list(world.serve.loads)
     for back, name in (("a", A), ("b", B), ("a", A)):
         world.edit(spec(back))
@@ -192,19 +183,19 @@ def test_going_back_to_a_revision_that_is_still_loaded_is_at_once(world: World) 
 def test_going_back_to_a_revision_that_is_gone_takes_the_steps(world: World) -> None:
     """After the window it is a candidate like any other."""
     world.edit(spec("b", rollbackWindow="20s"))
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     world.run(60)
     world.edit(spec("a", rollbackWindow="20s"))
     world.run(1.0)
     assert (world.said.stable_revision, world.said.candidate_revision) == (B, A)
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert outcomes(world)[-1] == (A, "Promoted")
 
 
 def test_going_back_in_mid_rollout_leaves_the_candidate(world: World) -> None:
     """The stable revision gets everything at once."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.edit(spec("a"))
     world.run(2.0)
     assert world.serve.weights[A] == 1
@@ -216,19 +207,19 @@ def test_going_back_in_mid_rollout_leaves_the_candidate(world: World) -> None:
 def test_another_artifact_in_mid_rollout_begins_anew(world: World) -> None:
     """The stable revision stays stable, the first candidate goes, and the second takes all steps."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.edit(spec("c"))
     world.run(2.0)
     assert world.serve.weights == {A: 1.0, B: 0.0, C: 0.0}
     assert (world.said.stable_revision, world.said.candidate_revision, world.said.current_step) == (A, C, 0)
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert outcomes(world)[1:] == [(B, "Superseded"), (C, "Promoted")]
 
 
 def test_edited_steps_don_t_move_weight_by_themselves(world: World) -> None:
     """Weight is what the last step that ran gave, whatever the steps say now."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     steps: Steps = [{"shadow": {"percent": 10}}, {"analysis": {}}, {"setWeight": 90}, {"pause": {}}, {"setWeight": 100}]
     world.edit(spec("b", steps=steps))
     world.run(20)
@@ -246,20 +237,20 @@ def test_steps_that_were_cut_short_don_t_promote_what_nobody_compared(world: Wor
 def test_pausing_stops_where_it_is(world: World) -> None:
     """spec.paused keeps weights; aborting works meanwhile; resuming goes on."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.edit(spec("b", paused=True))
     world.run(300)
     assert (world.said.phase, world.serve.weights[B]) == (Phase.PAUSED, 0.2)
     assert world.condition("Paused")[:2] == ("True", "PausedBySpec")
     world.edit(spec("b"))
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert world.said.stable_revision == B
 
 
 def test_abort_while_paused_is_followed(world: World) -> None:
     """Nobody has to resume what shall end."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.edit(spec("b", paused=True))
     world.annotate("abort")
     world.run(2.0)
@@ -271,14 +262,14 @@ def test_an_artifact_that_is_not_what_it_should_be_says_so(world: World) -> None
     """Serving's own words reach the condition, with what to do; the stable revision never noticed."""
     world.serve.broken.add(artifact("b")["digest"])
     world.edit(spec("b"))
-    until(world, Phase.ABORTED)
+    world.until(Phase.ABORTED)
     _, reason, message = world.condition("Degraded")
     assert reason == "ArtifactDigestMismatch"
     assert "Roll out what was built." in message
     assert world.condition("Ready")[0] == "True"
     world.serve.broken.clear()
     world.annotate("retry")
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert world.said.stable_revision == B
 
 
@@ -333,16 +324,16 @@ def test_a_candidate_that_does_not_fit_waits_and_says_so(world: World) -> None:
     live = world.serve.state.revisions[B].options
     assert live is not None
     assert (live.min_replicas, live.max_replicas, live.gpus_per_replica) == (2, 3, 1)
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
 
 
 def test_what_is_kept_for_going_back_makes_room(world: World) -> None:
     """A candidate that would fit without it gets its GPUs, and an Event says that going back takes longer now."""
     more: dict[str, Any] = {"autoscaling": {"gpusPerReplica": 1}, "maxSurge": {"gpus": 1}}
     world.edit(spec("b", **more))
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     world.edit(spec("c", **more))
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert {one.revision for one in world.said.retained} == {A, B}
     world.edit(spec("d", **more))
     world.run(3.0)
@@ -354,20 +345,20 @@ def test_what_is_kept_for_going_back_makes_room(world: World) -> None:
 def test_a_restarted_head_is_healed(world: World) -> None:
     """Everything is put again, in mid-rollout with the weights of the present step."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     world.serve.restart()
     world.look()
     assert set(world.serve.state.revisions) == {A, B}
     assert world.serve.state.weights == {A: 0.8, B: 0.2}
     assert [note.reason for note in world.notes if note.type is NoteType.WARNING] == ["Healed"]
-    until(world, Phase.HEALTHY)
+    world.until(Phase.HEALTHY)
     assert world.said.stable_revision == B
 
 
 def test_weights_that_somebody_else_put_are_put_back(world: World) -> None:
     """There is one writer."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
+    world.until(Phase.PAUSED)
     router = world.serve.applications["router"].config["deployments"][0]["user_config"]["revisions"]
     router[A]["weight"], router[B]["weight"] = 0.0, 1.0
     world.look()
@@ -398,11 +389,9 @@ def test_a_younger_rollout_of_the_same_model_is_refused() -> None:
 def test_a_clock_that_jumps_back_breaks_nothing(world: World) -> None:
     """Pauses begin anew, what is kept is kept no longer than the window, and the rollout ends well."""
     world.edit(spec("b"))
-    until(world, Phase.PAUSED)
-    for deployed in world.serve.applications.values():
-        deployed.until -= timedelta(days=30)
-    world.serve.now -= timedelta(days=30)
-    until(world, Phase.HEALTHY)
+    world.until(Phase.PAUSED)
+    world.serve.set_clock(-timedelta(days=30))
+    world.until(Phase.HEALTHY)
     assert world.said.stable_revision == B
     world.run(700)
     assert set(world.serve.state.revisions) == {B}
