@@ -1,8 +1,10 @@
 """What a ModelRollout may say, as the operator reads it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from mien_operator.rollouts.durations import span
@@ -70,3 +72,13 @@ def test_a_status_survives_being_written_and_read() -> None:
     status = ModelRolloutStatus(phase=Phase.PAUSED, current_step=2, passed=True)
     written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert ModelRolloutStatus.model_validate({**written, "conditions": [], "unknown": 1}) == status
+
+
+def test_the_documented_rollout_is_one() -> None:
+    """What people copy from docs/rollouts.md is accepted, and uses each kind of step that it explains."""
+    page = (Path(__file__).parents[3] / "docs" / "rollouts.md").read_text()
+    document = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    spec = ModelRolloutSpec.model_validate(document["spec"])
+    assert (document["apiVersion"], document["kind"]) == ("mien.dev/v1alpha1", "ModelRollout")
+    assert [step.set_weight for step in spec.steps if step.set_weight is not None] == [20, 100]
+    assert all(f"{phase} | " in page for phase in Phase)
