@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import unsupported_method
 
+from mien_api import webhook_handlers
 from mien_api.contract.openapi import operations_of
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
@@ -74,7 +75,10 @@ def api(
     with (
         database_copy(postgres_server, migrated_template) as url,
         running_api(url, s3_server, issuer, key) as api,
+        pytest.MonkeyPatch.context() as patch,
     ):
+        # each request about a webhook is about one of its own
+        patch.setattr(webhook_handlers, "MOST_WEBHOOKS", 100_000)
         yield api
 
 
@@ -98,7 +102,8 @@ def test_whatever_is_sent_is_answered_as_documented(api: Api, label: str, pytest
     operation = SCHEMA[path][method]
     table = prepared_operation(label)
     valid, broken = (
-        operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+        operation.as_strategy(generation_mode=mode).filter(_can_be_sent)
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     )
     headers = {"Authorization": f"Bearer {api.secret}"}
     answered: Counter[int] = Counter()
@@ -142,6 +147,11 @@ def test_whatever_is_sent_is_answered_as_documented(api: Api, label: str, pytest
         send()
     share = answered[2] / answered.total()
     assert share >= LEAST_SHARE, f"{share:.0%} of {answered.total()} requests were answered 2xx: {dict(answered)}"
+
+
+def _can_be_sent(case: schemathesis.Case[Any]) -> bool:
+    """A form has no way to write an empty list: such a field is left out, and then nothing is wrong with it."""
+    return case.media_type != "multipart/form-data" or not isinstance(case.body, dict) or [] not in case.body.values()
 
 
 @SCHEMA.parametrize()

@@ -21,7 +21,11 @@ from mien_core.rules.uploads import MAX_BYTES
 PATH: Final = "/api/tryon/sessions"
 MAX_BODY_BYTES: Final = MAX_BYTES + OVERHEAD_BYTES
 
-_LOOK: Final = f"{', '.join(LOOKS)} (none is {DEFAULT_LOOK}), or a saved look's presets as JSON"
+_LOOK: Final[dict[str, Any]] = {
+    "description": f"the name of a look (none is {DEFAULT_LOOK}), or a saved look's presets as JSON",
+    "anyOf": [{"type": "string", "enum": list(LOOKS)}, {"type": "string", "pattern": r"^\s*\["}],
+    "examples": ["classic-red"],
+}
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -40,7 +44,7 @@ _FORM: Final[dict[str, Any]] = {
                             "description": "groups the sessions of one visitor; it opens nothing",
                             "examples": ["visitor-1"],
                         },
-                        "look": {"type": "string", "description": _LOOK, "examples": ["classic-red"]},
+                        "look": _LOOK,
                         "consent": {"type": "boolean", "description": "the person in the photo agreed"},
                     },
                 }
