@@ -150,7 +150,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_no_declared_point_is_left_out() -> None:
     """Every one has a case in each run, and a case fails if its point doesn't fire."""
-    # the operator's are fired in tests/integration/test_operator_killed.py: it needs a cluster and no traffic
+    # the operator's are fired in tests/cluster/test_operator_killed.py: it needs a cluster and no traffic
     elsewhere = {point for point in Point if point.startswith("operator.")}
     assert {case.point for case in CASES if not case.only_long} == set(Point) - elsewhere
 
