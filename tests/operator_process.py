@@ -18,7 +18,7 @@ def main() -> None:
         return WidgetController(world)
 
     settings = load(OperatorSettings)
-    sys.exit(serve(settings, built(settings, (WIDGET,), {WIDGET.kind: controller})))
+    sys.exit(serve(settings, built(settings, {WIDGET.kind: controller}, (WIDGET,))))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,11 @@ def install(cluster: httpx.Client, kind: Kind) -> None:
 
 
 @contextmanager
-def new_place(control_plane: ControlPlane, cluster: httpx.Client, folder: Path) -> Iterator["Place"]:
+def new_place(
+    control_plane: ControlPlane, cluster: httpx.Client, folder: Path, kinds: Sequence[Kind] = (WIDGET,)
+) -> Iterator["Place"]:
     """A place for as long as the block lasts."""
-    place = Place(control_plane, cluster, folder)
+    place = Place(control_plane, cluster, folder, kinds)
     try:
         yield place
     finally:
@@ -123,16 +125,21 @@ class Place:
         control_plane: the cluster.
         cluster: its API, as its administrator.
         folder: for what lies outside of the cluster.
+        kinds: those that the operator here looks after; widgets, unless it is the product's.
     """
 
-    def __init__(self, control_plane: ControlPlane, cluster: httpx.Client, folder: Path) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, cluster: httpx.Client, folder: Path, kinds: Sequence[Kind] = (WIDGET,)
+    ) -> None:
         self.cluster = cluster
         self.namespace = f"test-{uuid4().hex[:12]}"
         self.world = World(folder / "world")
         self.kubeconfig = folder / "kubeconfig"
         self._folder = folder
         self._started = 0
-        install(cluster, WIDGET)
+        self._kinds = kinds
+        for kind in kinds:
+            install(cluster, kind)
         cluster.post("/api/v1/namespaces", json={"metadata": {"name": self.namespace}}).raise_for_status()
         self._grant()
         self.kubeconfig.write_text(control_plane.kubeconfig_of(self.namespace, rbac.NAME))
@@ -141,20 +148,21 @@ class Place:
         rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
         for path, manifest in (
             (f"/api/v1/namespaces/{self.namespace}/serviceaccounts", rbac.service_account(self.namespace)),
-            (f"{rights}/roles", rbac.role([WIDGET], self.namespace)),
+            (f"{rights}/roles", rbac.role(self._kinds, self.namespace)),
             (f"{rights}/rolebindings", rbac.binding(self.namespace)),
         ):
             self.cluster.post(path, json=manifest).raise_for_status()
 
     def close(self) -> None:
         """Delete the namespace with all that is in it, also what no operator lets go any more."""
-        for widget in self.cluster.get(self.path()).raise_for_status().json()["items"]:
-            self.patch(widget["metadata"]["name"], {"metadata": {"finalizers": None}})
+        for kind in self._kinds:
+            for item in self.cluster.get(self.path(kind=kind)).raise_for_status().json()["items"]:
+                self.patch(item["metadata"]["name"], {"metadata": {"finalizers": None}}, kind=kind)
         self.cluster.delete(f"/api/v1/namespaces/{self.namespace}").raise_for_status()
 
     @contextmanager
-    def operator(self, **environment: str) -> Iterator[Running]:
-        """Start an operator; the block's end stops it, if it still runs."""
+    def operator(self, *module: str, **environment: str) -> Iterator[Running]:
+        """Start an operator, that of widgets unless a module is named; the block's end stops it, if it still runs."""
         self._started += 1
         name = f"operator-{self._started}"
         plan = self._folder / f"{name}.plan"
@@ -169,7 +177,8 @@ class Place:
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             **environment,
         }
-        command = [sys.executable, "-m", "tests.operator_process", str(self._folder / "world")]
+        words = module or ("tests.operator_process", str(self._folder / "world"))
+        command = [sys.executable, "-m", *words]
         with log.open("wb") as output:
             process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=output, stderr=output)
         try:
@@ -186,16 +195,16 @@ class Place:
                 process.kill()
                 process.wait()
 
-    def path(self, name: str = "", part: str = "") -> str:
-        path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{WIDGET.plural}"
+    def path(self, name: str = "", part: str = "", kind: Kind = WIDGET) -> str:
+        path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{kind.plural}"
         return "/".join([path, *([name] if name else []), *([part] if part else [])])
 
     def create(self, name: str, **spec: Any) -> httpx.Response:
         manifest = {"apiVersion": API_VERSION, "kind": WIDGET.kind, "metadata": {"name": name}, "spec": spec}
         return self.cluster.post(self.path(), json=manifest, params={"fieldValidation": "Strict"})
 
-    def patch(self, name: str, patch: Mapping[str, Any], part: str = "") -> httpx.Response:
-        return self.cluster.patch(self.path(name, part), content=json.dumps(patch), headers=_MERGE)
+    def patch(self, name: str, patch: Mapping[str, Any], part: str = "", kind: Kind = WIDGET) -> httpx.Response:
+        return self.cluster.patch(self.path(name, part, kind), content=json.dumps(patch), headers=_MERGE)
 
     def get(self, name: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.cluster.get(self.path(name)).raise_for_status().json()

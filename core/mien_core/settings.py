@@ -149,4 +149,4 @@ def _variable(location: tuple[int | str, ...]) -> str:
 
 
 # A group that is missing as a whole is reported by its one required member.
-_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL", "WEBHOOKS": "KEY"}
+_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL", "WEBHOOKS": "KEY", "OPERATOR": "NAMESPACE"}

@@ -14,7 +14,7 @@ from mien_core.settings import load
 from mien_operator import app, manifests
 from mien_operator.interruptions import NotLeading
 from mien_operator.kinds import KINDS
-from mien_operator.wiring import OperatorSettings, built
+from mien_operator.wiring import OperatorSettings, ProcessSettings, built
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         changed = manifests.write(KINDS)
         print("\n".join(str(path) for path in changed) or "All manifests are as the code says.")
         return
-    settings = load(OperatorSettings)
+    settings = load(ProcessSettings)
     sys.exit(serve(settings, built(settings)))
 
 

@@ -1,13 +1,15 @@
 """The composition root: reads settings, builds the parts, and knows as the only place which ones are in use."""
 
 import contextlib
+import logging
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import BaseModel, Field
 
+from mien_core.errors import Rejected
 from mien_core.settings import ServiceSettings
 from mien_operator import rbac
 from mien_operator.app import Operator
@@ -20,12 +22,16 @@ from mien_operator.cluster.resources import Resources
 from mien_operator.controller import Resource
 from mien_operator.crds.definition import Kind
 from mien_operator.documents import Document, resource_of
-from mien_operator.kinds import KINDS
+from mien_operator.kinds import KINDS, MODEL_ROLLOUT
 from mien_operator.probe import Probe
 from mien_operator.pulse import Pulse
+from mien_operator.rollouts import wiring as rollouts
+from mien_operator.rollouts.wiring import RolloutSettings
 from mien_operator.turn import Turns
 from mien_operator.watches import Watches
 from mien_operator.work import WORKERS, Work
+
+logger = logging.getLogger(__name__)
 
 
 def _identity() -> str:
@@ -50,9 +56,15 @@ class OperatorOptions(BaseModel):
 
 
 class OperatorSettings(ServiceSettings):
-    """What the process needs; each kind's own settings are a group of their own."""
+    """What every operator needs."""
 
     operator: OperatorOptions
+
+
+class ProcessSettings(OperatorSettings):
+    """What the process needs; each kind's own settings are a group of their own."""
+
+    rollouts: RolloutSettings
 
 
 class Parts:
@@ -69,34 +81,55 @@ class Parts:
         self.stack = stack
         self._resources = resources
 
-    async def all_of(self, kind: Kind) -> list[Resource[BaseModel]]:
+    @property
+    def process_settings(self) -> ProcessSettings:
+        """The settings of all kinds."""
+        if not isinstance(self.settings, ProcessSettings):
+            raise TypeError("The controllers of the product need ProcessSettings.")
+        return self.settings
+
+    async def all_of(self, kind: Kind) -> list[Resource[Any]]:
         """Read all resources of a kind, for a decision that concerns them together.
 
+        One whose spec can't be read is left out: its own turn says so, and the others needn't wait for it.
+
         Raises:
-            Rejected: invalid_spec.
             MienError: the cluster is away, or refuses.
         """
-        return [resource_of(kind, document) async for document in self._resources.all(kind)]
+        found: list[Resource[Any]] = []
+        async for document in self._resources.all(kind):
+            try:
+                found.append(resource_of(kind, document))
+            except Rejected as error:
+                logger.warning("A %s is left out: %s", kind.kind, error)
+        return found
 
 
 MakeController = Callable[[Parts], Awaitable[AnyController]]
 
+
+async def _rollouts(parts: Parts) -> AnyController:
+    settings = parts.process_settings.rollouts
+    return await rollouts.built(settings, lambda: parts.all_of(MODEL_ROLLOUT), parts.stack)
+
+
 # Every kind by its name, and how its controller is made. Who adds a kind adds a line.
-CONTROLLERS: Mapping[str, MakeController] = {}
+CONTROLLERS: Mapping[str, MakeController] = {MODEL_ROLLOUT.kind: _rollouts}
 
 
 @contextlib.asynccontextmanager
 async def built(
     settings: OperatorSettings,
-    kinds: Sequence[Kind] = KINDS,
     controllers: Mapping[str, MakeController] = CONTROLLERS,
+    known: Sequence[Kind] = KINDS,
 ) -> AsyncIterator[Operator]:
-    """Give the operator; the block's end closes what it opened.
+    """Give an operator that looks after the kinds which have a controller; the block's end closes what it opened.
 
     Raises:
         MienError: a part can't be had.
     """
     options = settings.operator
+    kinds = [kind for kind in known if kind.kind in controllers]
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(ClusterApi(credentials.read))
         # its own connections: renewals must not queue behind a thousand patches

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from mien_local.cluster.control_plane import ControlPlane
+from mien_local.ports import unused_port
 from mien_operator import manifests
 from mien_operator.crds.definition import API_VERSION, Kind
 from mien_operator.kinds import ERASURE_REQUEST, KINDS, LEGAL_HOLD, MODEL_ROLLOUT, RETENTION_POLICY
-from tests.operators import install
+from tests.operators import install, new_place, until
 
 Spec = Mapping[str, Any]
 Kubectl = Callable[..., str]
@@ -131,3 +132,19 @@ def test_account_role_and_binding_are_taken(namespace: str, kubectl: Kubectl, tm
     here = tmp_path / "operator.yaml"
     here.write_text(text.replace("namespace: mien\n", f"namespace: {namespace}\n"))
     assert kubectl("apply", "-f", str(here)).count("created") == 3
+
+
+def test_the_product_looks_after_its_kinds(control_plane: ControlPlane, cluster: httpx.Client, tmp_path: Path) -> None:
+    """`python -m mien_operator` under its own account: a rollout is seen, and that Serve is away is told of it."""
+    away = f"http://127.0.0.1:{unused_port()}"
+    with (
+        new_place(control_plane, cluster, tmp_path, KINDS) as place,
+        place.operator("mien_operator", MIEN_ROLLOUTS__SERVE_URL=away, MIEN_ROLLOUTS__ROUTER_URL=away) as operator,
+    ):
+        operator.until_leading()
+        assert created(cluster, place.namespace, MODEL_ROLLOUT, ROLLOUT).is_success
+        until(lambda: place.events("one"), "it is told of")
+        (event,) = place.events("one")
+        assert event["type"] == "Warning"
+        assert event["regarding"]["kind"] == "ModelRollout"
+        assert "forbidden" not in operator.log
