@@ -105,6 +105,7 @@ class PostgresTransaction:
     api_keys = cached_property(lambda own: PostgresApiKeys(own.statements))
     audit_log = cached_property(lambda own: PostgresAuditLog(own.statements))
     usage = cached_property(lambda own: PostgresUsage(own.statements))
+    retention_runs = cached_property(lambda own: PostgresRetentionRuns(own.statements))
 
     async def now(self) -> datetime:
         """See ports.Transaction."""
