@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+from mien_core.certificate.keys import SigningKey
 from mien_core.model.dead_letters import NewDeadLetter
 from mien_core.model.face import BoundingBox, Face, FaceReport, Gate, Landmark, MonkTone, Pose, Quality, Tone
 from mien_core.model.looks import Preset, Product, Shade
@@ -23,6 +24,9 @@ from mien_core.model.skin import (
     SkinType,
 )
 from mien_core.ports import Record
+
+# what certificates are signed with
+SIGNING_KEY = SigningKey("5" * 64)
 
 
 def new_upload(**fields: Any) -> NewUpload:

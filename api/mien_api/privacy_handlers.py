@@ -8,7 +8,10 @@ from mien_api import personal_archive
 from mien_api.handlers import Handlers, history_of
 from mien_api.ids import new_id
 from mien_api.zip_stream import zipped
+from mien_core.certificate.signing import REQUESTED
+from mien_core.errors import Missing
 from mien_core.events import erasure_requested, to_record
+from mien_core.model.holds import legal_hold
 from mien_core.model.platform import Caller, JobHistory, JobKind, JobStatus, NewJob, require_user
 from mien_core.model.privacy import Person
 from mien_core.ports import Transaction
@@ -35,24 +38,49 @@ class PrivacyHandlers:
         """Have the user erased; the job. Where an erasure is under way already, it is that one's.
 
         A user of whom nothing is known is erased as well: nobody learns who is known.
+
+        Raises:
+            Conflict: legal_hold.
         """
         person = Person(caller.tenant, require_user(caller, user_id))
         async with self.platform.database.transaction() as transaction:
-            job_id = await _begin(transaction, new_id(), person)
-            new = NewJob(
-                id=job_id,
-                tenant=person.tenant,
-                # its row stays, and must not name whom it is about
-                user_id=None,
-                kind=JobKind.ERASE_USER,
-                upload_id=None,
-                deadline_seconds=DEADLINE_SECONDS,
-            )
-            _, created = await transaction.jobs.create(new)
-            if created:
-                await transaction.outbox.add(to_record(erasure_requested(job_id, current_traceparent())))
-                await transaction.audit_log.add(_actor(caller), "user.erasure_requested", person.pseudonym)
+            if await transaction.holds.held(person):
+                raise legal_hold()
+            job_id = await request_erasure(transaction, person, _actor(caller))
             return await history_of(transaction, caller, job_id)
+
+    async def certificate(self, caller: Caller, user_id: str, job_id: str) -> str:
+        """Read what proves an erasure of the user, signed.
+
+        Raises:
+            Missing: certificate_not_found, if there was no such erasure of this user's, or it has not ended well.
+        """
+        person = Person(caller.tenant, require_user(caller, user_id))
+        async with self.platform.database.reading() as reading:
+            certificate = await reading.erasures.certificate(job_id)
+        if certificate is None or certificate.pseudonym != person.pseudonym:
+            detail = "There is no certificate of such an erasure. It is issued when the erasure's job has completed."
+            raise Missing("certificate_not_found", detail)
+        return certificate.document
+
+
+async def request_erasure(transaction: Transaction, person: Person, actor: str) -> str:
+    """Have somebody erased, whoever asks for it; the job, which may be under way already."""
+    job_id = await _begin(transaction, new_id(), person)
+    new = NewJob(
+        id=job_id,
+        tenant=person.tenant,
+        # its row stays, and must not name whom it is about
+        user_id=None,
+        kind=JobKind.ERASE_USER,
+        upload_id=None,
+        deadline_seconds=DEADLINE_SECONDS,
+    )
+    _, created = await transaction.jobs.create(new)
+    if created:
+        await transaction.outbox.add(to_record(erasure_requested(job_id, current_traceparent())))
+        await transaction.audit_log.add(actor, REQUESTED, person.pseudonym)
+    return job_id
 
 
 async def _begin(transaction: Transaction, job_id: str, person: Person) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from mien_core.idempotency import IdempotencyKeys
+from mien_core.model.audit import AuditRow
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
 from mien_core.model.objects import ObjectPage
 from mien_core.model.platform import (
@@ -34,7 +35,7 @@ from mien_core.ports_holds import LegalHolds
 from mien_core.ports_insights import Insights
 from mien_core.ports_looks import Looks
 from mien_core.ports_posters import Payments, PosterAccounts, Posters
-from mien_core.ports_privacy import Erasures, PersonalData
+from mien_core.ports_privacy import ErasureRequests, Erasures, PersonalData
 from mien_core.ports_recommendations import Products, Recommendations
 from mien_core.ports_retention import RetentionRuns
 from mien_core.ports_tryon import TryOnSessions
@@ -345,10 +346,26 @@ class ApiKeys(Protocol):
 
 
 class AuditLog(Protocol):
-    """Who did what; rows are only ever added."""
+    """Who did what; rows are only ever added, and each is bound to the one before it (rules.audit).
+
+    That happens as the transaction commits. Whoever noted something as well waits for that commit, and for nothing
+    before it.
+    """
 
     async def add(self, actor: str, action: str, subject: str) -> None:
         """Note that the actor did this to the subject. No secrets, no personal data."""
+
+    async def chain(self) -> None:
+        """Bind what this transaction has noted now, for whoever needs the hashes; others wait until it has ended."""
+
+    async def newest(self, action: str, subject: str) -> AuditRow | None:
+        """The newest row that says this, of those that are bound."""
+
+    async def rows(self, after: int, limit: int) -> list[AuditRow]:
+        """The chain in order, beginning after a position, which is 0 for the first."""
+
+    async def unchained(self) -> int:
+        """How many rows are not bound: none, unless somebody switched off what does it."""
 
 
 class Transaction(Protocol):
@@ -425,6 +442,10 @@ class Transaction(Protocol):
     @property
     def erasures(self) -> Erasures:
         """The users' erasures."""
+
+    @property
+    def erasure_requests(self) -> ErasureRequests:
+        """What operators asked for."""
 
     @property
     def holds(self) -> LegalHolds:

@@ -1,9 +1,9 @@
-"""What a user's rights need of the database; ports.Transaction has both."""
+"""What a user's rights need of the database; ports.Transaction has all three."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from mien_core.model.privacy import Erasure, Media, Person, PersonalRow
+from mien_core.model.privacy import Certificate, Deleted, Erasure, ErasureRequest, Media, Person, PersonalRow
 
 
 class PersonalData(Protocol):
@@ -25,14 +25,14 @@ class PersonalData(Protocol):
     async def open_jobs(self, person: Person, limit: int) -> list[str]:
         """Ids of the user's jobs that have not ended."""
 
-    async def remove_media(self, person: Person, media: Collection[Media]) -> int:
-        """Delete the user's uploads and jobs of these, with all that refers to them or names their ids; how many rows.
+    async def remove_media(self, person: Person, media: Collection[Media]) -> Mapping[str, int]:
+        """Delete the user's uploads and jobs of these, with all that refers to them or names their ids.
 
-        Delete their objects first: afterwards nothing knows of them.
+        Gives how many rows of which tables. Delete their objects first: afterwards nothing knows of them.
         """
 
-    async def remove_rows(self, person: Person, limit: int) -> int:
-        """Delete some of the user's rows that go by themselves; how many. 0 means that there are none."""
+    async def remove_rows(self, person: Person, limit: int) -> Mapping[str, int]:
+        """Delete some of the user's rows that go by themselves; how many of which table. Nothing means none."""
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """How many rows there are about the user, by table, the user's own apart; tables without any are left out."""
@@ -60,6 +60,18 @@ class Erasures(Protocol):
     async def end(self, job_id: str) -> None:
         """Forget whom it was about; the user may be written about again."""
 
+    async def count(self, job_id: str, deleted: Deleted) -> None:
+        """Add what this transaction has deleted to what was before."""
+
+    async def counts(self, job_id: str) -> Deleted:
+        """How much was deleted so far, by all attempts."""
+
+    async def certify(self, job_id: str, pseudonym: str, document: str) -> None:
+        """Keep what proves an erasure; the first one counts."""
+
+    async def certificate(self, job_id: str) -> Certificate | None:
+        """Read what proves an erasure."""
+
     async def watch(self, job_id: str, prefixes: Sequence[str], seconds: float) -> None:
         """Note that objects may come under these prefixes during so many seconds, though they were erased."""
 
@@ -71,3 +83,20 @@ class Erasures(Protocol):
 
     async def seconds_watched(self, job_id: str) -> float:
         """For how long objects may still come; 0 if none may."""
+
+
+class ErasureRequests(Protocol):
+    """The erasure_requests table: what operators asked for, and the job that does it."""
+
+    async def ask(self, request_id: str, person: Person, requested_by: str) -> ErasureRequest:
+        """Have a request of this id, and keep others from changing it until the transaction ends.
+
+        Raises:
+            Conflict: request_differs, if the id is that of one about somebody else.
+        """
+
+    async def get(self, request_id: str) -> ErasureRequest | None:
+        """Read one."""
+
+    async def give(self, request_id: str, job_id: str) -> None:
+        """Note the job that does it from now on."""

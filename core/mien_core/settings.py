@@ -4,6 +4,7 @@ Each service composes its own settings class from these groups in its wiring, so
 that it doesn't need.
 """
 
+import re
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -83,6 +84,23 @@ class WebhookSettings(BaseModel):
     allow_private: bool = False
 
 
+class ErasureSettings(BaseModel):
+    """What proves erasures.
+
+    signing_key is an Ed25519 key, 32 random bytes as 64 hexadecimal digits; `python -m mien_core.certificate keys new`
+    makes one. Whoever changes it keeps the public half of the one before: certificates are verified with it for good.
+    """
+
+    signing_key: SecretStr
+
+    @field_validator("signing_key")
+    @classmethod
+    def _of_32_bytes(cls, value: SecretStr) -> SecretStr:
+        if re.fullmatch("[0-9a-fA-F]{64}", value.get_secret_value()) is None:
+            raise PydanticCustomError("signing_key", "it has 64 hexadecimal digits, as `openssl rand -hex 32` gives")
+        return value
+
+
 class TelemetrySettings(BaseModel):
     """Logs are JSON lines unless log_format is text; traces are exported when otlp_endpoint is set.
 
@@ -149,4 +167,11 @@ def _variable(location: tuple[int | str, ...]) -> str:
 
 
 # A group that is missing as a whole is reported by its one required member.
-_REQUIRED_LEAF = {"POSTGRES": "URL", "KAFKA": "BROKERS", "SERVING": "URL", "WEBHOOKS": "KEY", "OPERATOR": "NAMESPACE"}
+_REQUIRED_LEAF = {
+    "POSTGRES": "URL",
+    "KAFKA": "BROKERS",
+    "SERVING": "URL",
+    "WEBHOOKS": "KEY",
+    "ERASURE": "SIGNING_KEY",
+    "OPERATOR": "NAMESPACE",
+}

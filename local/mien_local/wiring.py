@@ -1,6 +1,7 @@
 """The composition root: which parts a platform has, which of them others provide, and who needs whom."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from mien_local import environment_file
 from mien_local.parts.issuer import Issuer
@@ -23,6 +24,8 @@ ROLES_SETTING = "MIEN_LOCAL__ROLES"
 ISSUERS_SETTING = "MIEN_CREDENTIALS__ISSUERS"
 # Whoever brings a key for webhooks also says where they may be sent.
 WEBHOOK_KEY_SETTING = "MIEN_WEBHOOKS__KEY"
+# Whoever brings a key for certificates of erasures keeps it themselves.
+ERASURE_KEY_SETTING = "MIEN_ERASURE__SIGNING_KEY"
 # Whoever tries a provider's own test events has its secret; any other is made here.
 PAYMENT_SECRET_SETTING = "MIEN_POSTERS__PAYMENT_SECRET"  # noqa: S105 - a setting's name, and no secret
 
@@ -40,8 +43,16 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     issuer = None if environment.get(ISSUERS_SETTING) else Issuer(stage)
     webhooks = {} if environment.get(WEBHOOK_KEY_SETTING) else _webhooks(stage)
     payments = {PAYMENT_SECRET_SETTING: environment.get(PAYMENT_SECRET_SETTING) or stage.home.secret("payments")}
+    erasure = {} if environment.get(ERASURE_KEY_SETTING) else _erasure(stage)
     planned = _assemble(
-        stage, given, known_key, environment.get(ROLES_SETTING, "all"), issuer, webhooks=webhooks, payments=payments
+        stage,
+        given,
+        known_key,
+        environment.get(ROLES_SETTING, "all"),
+        issuer,
+        webhooks=webhooks,
+        payments=payments,
+        erasure=erasure,
     )
     addresses = {names[0]: planned.settings[names[0]] for part, names in REPLACEMENTS.items() if part not in given}
     environment_file.write(stage.home.data / "own.env", own | addresses)
@@ -56,6 +67,7 @@ def _assemble(
     issuer: Issuer | None,
     *,
     webhooks: Mapping[str, str],
+    erasure: Mapping[str, str],
     payments: Mapping[str, str],
 ) -> Plan:
     settings: dict[str, str] = {}
@@ -94,7 +106,7 @@ def _assemble(
     trusted = issuer.trusted() if issuer is not None else {}
     api = _api(stage, settings, {**trusted, **webhooks, **payments})
     add(api, "migrate", "s3")
-    add(_streams(stage, {**settings, **webhooks}, roles), "migrate", "kafka", "s3")
+    add(_streams(stage, {**settings, **webhooks, **erasure}, roles), "migrate", "kafka", "s3")
     add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
     external = {name: provided[REPLACEMENTS[name][0]] for name, provided in given.items()}
     return Plan(tuple(members), external, settings)
@@ -109,6 +121,11 @@ def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
 def _webhooks(stage: Stage) -> dict[str, str]:
     """What webhooks are signed with; on one machine they may go to whatever listens on it."""
     return {WEBHOOK_KEY_SETTING: stage.home.secret("webhooks"), "MIEN_WEBHOOKS__ALLOW_PRIVATE": "true"}
+
+
+def _erasure(stage: Stage) -> dict[str, str]:
+    """What certificates of erasures are signed with."""
+    return {ERASURE_KEY_SETTING: sha256(stage.home.secret("erasure").encode()).hexdigest()}
 
 
 # One machine's own callers, tests and measurements among them, needn't be kept from each other.

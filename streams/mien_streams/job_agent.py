@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from mien_core.events import Event, Fact
-from mien_core.model.platform import Job, Upload
+from mien_core.model.platform import Job, JobError, Upload
 from mien_core.ports import Transaction
 
 Result = TypeVar("Result")
@@ -54,7 +54,15 @@ class JobAgent(ABC, Generic[Result]):
 
     @abstractmethod
     async def save(self, transaction: Transaction, assignment: Assignment, result: Result) -> None:
-        """Write the result's rows and the events that follow, in the transaction that ends the job."""
+        """Write the result's rows and the events that follow, in the transaction that ends the job.
+
+        Raises:
+            Rejected: nothing may be written, now or later: the job fails with the code and the detail.
+            Unavailable: it is tried again.
+        """
+
+    async def fail(self, transaction: Transaction, job: Job, error: JobError) -> None:
+        """Write what follows from the job's failure, in the transaction that ends it."""
 
     def steps(self, result: Result) -> Mapping[str, float]:  # noqa: ARG002 - for those who know more than the whole
         """Tell where the work's time went: milliseconds by step."""

@@ -160,6 +160,8 @@ class JobHandler(Handler, Generic[Result]):
     async def _complete(self, begun: _Begun, result: Result) -> None:
         try:
             await self._save_patiently(begun, result)
+        except Rejected as error:
+            await self._fail(begun.order, JobError(error.code, error.detail), begun.timings)
         except Conflict as error:
             if error.code != "erasure_in_progress":
                 raise
@@ -206,6 +208,7 @@ class JobHandler(Handler, Generic[Result]):
         """End the order's job, if it hasn't ended."""
         job = await self._claim(transaction, order)
         if job is not None:
+            await self._agent.fail(transaction, job, error)
             await end_failed(transaction, job, order.event, error, timings)
 
     async def _claim(self, transaction: Transaction, order: _Order) -> Job | None:

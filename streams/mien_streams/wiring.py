@@ -12,10 +12,12 @@ from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.certificate.keys import SigningKey
 from mien_core.events import TOPICS as EVENT_TOPICS
 from mien_core.ports import Database, ObjectStore
 from mien_core.rules.webhooks import SecretKeys
 from mien_core.settings import (
+    ErasureSettings,
     KafkaSettings,
     PostgresSettings,
     S3Settings,
@@ -99,6 +101,12 @@ class WriteInsightSettings(StreamsSettings):
     insights: BedrockSettings = BedrockSettings()
 
 
+class EraseUserSettings(StoreSettings):
+    """What the role erase-user needs besides: what it signs certificates with."""
+
+    erasure: ErasureSettings
+
+
 class WebhookRoleSettings(StreamsSettings):
     """What the role webhooks needs besides."""
 
@@ -171,6 +179,13 @@ class Parts:
             raise TypeError("A role with objects needs StoreSettings; settings_class tells.")
         return self.settings.s3
 
+    @property
+    def signing_key(self) -> SigningKey:
+        """What certificates are signed with."""
+        if not isinstance(self.settings, EraseUserSettings):
+            raise TypeError("The role erase-user needs EraseUserSettings; settings_class tells.")
+        return SigningKey(self.settings.erasure.signing_key.get_secret_value())
+
     def recommending(self) -> Recommending:
         """Who recommends looks."""
         return Recommending(self.database, Ranker())
@@ -193,7 +208,7 @@ async def _render_poster(parts: Parts) -> Handler:
 async def _erase_user(parts: Parts) -> Handler:
     database = await parts.own_database()
     late_seconds = max(parts.store_settings.upload_expires_seconds, WORK_SECONDS)
-    return JobHandler(database, EraseUser(database, parts.object_store(), late_seconds))
+    return JobHandler(database, EraseUser(database, parts.object_store(), late_seconds, parts.signing_key))
 
 
 async def _sweep_erased(parts: Parts) -> Handler:
@@ -233,7 +248,7 @@ SETTINGS: Mapping[str, type[StreamsSettings]] = {
     Retention.name: RetentionRoleSettings,
     AnalyseFace.name: AnalyseFaceSettings,
     RenderPoster.name: AnalyseFaceSettings,
-    EraseUser.name: StoreSettings,
+    EraseUser.name: EraseUserSettings,
     SweepErased.name: StoreSettings,
     RenderTryOn.name: AnalyseFaceSettings,
     WriteInsight.name: WriteInsightSettings,

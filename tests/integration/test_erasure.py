@@ -36,7 +36,7 @@ from mien_streams.handlers.erase_user import EraseUser
 from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.job_handler import JobHandler
 from mien_streams.looks import Ranker, Recommending
-from tests.makers import new_upload
+from tests.makers import SIGNING_KEY, new_upload
 from tests.people import PICTURES, Life, live_everywhere, naming, rows_of
 from tests.unit.streams.stand_ins import ScriptedServing, answer, delivered
 
@@ -73,7 +73,9 @@ class Bench:
     async def carried_out(self, delivery: Delivery, database: Database | None = None) -> None:
         """Do what the agent does with the event."""
         database = database or self.database
-        await Edge(database, JobHandler(database, EraseUser(database, self.store, self.late_seconds))).process(delivery)
+        await Edge(
+            database, JobHandler(database, EraseUser(database, self.store, self.late_seconds, SIGNING_KEY))
+        ).process(delivery)
 
     async def swept(self, delivery: Delivery) -> None:
         """Do what follows when nothing can come any more."""
@@ -118,7 +120,7 @@ async def test_everything_goes_and_nobody_else_is_touched(bench: Bench, s3_serve
     assert naming(bench.url, anna.marks[1:]) == {}
     # what the erasure itself leaves: its job without a user, how it went, and that it was
     after = dict(rows_of(bench.url))
-    own = {"jobs", "job_events", "erasures", "audit_log", "inbox", "outbox"}
+    own = {"jobs", "job_events", "erasures", "erasure_counts", "erasure_certificates", "audit_log", "inbox", "outbox"}
     # how often a tenant called is nobody's
     assert changed(before, after) <= {*own, "usage"}
     for table in own:
@@ -258,7 +260,7 @@ async def test_one_that_failed_is_asked_for_again(bench: Bench) -> None:
     """The user stays refused until another one, under a job of its own, has carried it out."""
     anna = await bench.live()
     failed, delivery = await bench.requested(anna.person)
-    handler = JobHandler(bench.database, EraseUser(bench.database, bench.store, LATE_SECONDS))
+    handler = JobHandler(bench.database, EraseUser(bench.database, bench.store, LATE_SECONDS, SIGNING_KEY))
     async with bench.database.transaction() as transaction:
         await handler.give_up(transaction, delivery, JobError("internal_error", "It failed."))
     with pytest.raises(Conflict, match="erasure_in_progress"):

@@ -124,6 +124,7 @@ class Platform:
             "MIEN_SERVING__URL": serving,
             "MIEN_STREAMS__INSTANCE": "test",
             "MIEN_WEBHOOKS__KEY": "k" * 32,
+            "MIEN_ERASURE__SIGNING_KEY": "5" * 64,
             "MIEN_STREAMS__READY_FILE": str(self.ready_file),
         }
 

@@ -1,8 +1,16 @@
 """The operations on users as a whole."""
 
+from uuid import uuid4
+
 import httpx
 
-from tests.operations.world import OWNER, Call, Operation, World
+from mien_core.certificate.document import Audit, DeletedData, Link, SecondScan, Statement
+from mien_core.certificate.signing import signed, software
+from mien_core.model.privacy import Person
+from tests.makers import SIGNING_KEY
+from tests.operations.world import OWNER, TENANT, Call, Operation, World
+
+MOMENT = "2026-11-21T10:00:00.000000Z"
 
 
 async def _export(_world: World) -> Call:
@@ -19,7 +27,35 @@ async def _erase(_world: World) -> Call:
     return Call(f"/users/{OWNER}", afterwards=_ended)
 
 
+async def _certificate(world: World) -> Call:
+    erased = Person(TENANT, OWNER)
+    link = Link(
+        action="user.erased",
+        actor="erase-user",
+        at=MOMENT,
+        position=1,
+        subject=erased.pseudonym,
+        previous="0" * 64,
+        hash="1" * 64,
+    )
+    statement = Statement(
+        subject=erased.pseudonym,
+        job_id=str(uuid4()),
+        requested_at=MOMENT,
+        erased_at=MOMENT,
+        deleted=DeletedData(rows={"looks": 2}, objects=3),
+        second_scan=SecondScan(at=MOMENT, tables=("looks",)),
+        audit=Audit(requested=link, erased=link),
+        software=software(),
+        key_id=SIGNING_KEY.public.id,
+    )
+    async with world.database.transaction() as transaction:
+        await transaction.erasures.certify(statement.job_id, erased.pseudonym, signed(statement, SIGNING_KEY))
+    return Call(f"/users/{OWNER}/erasures/{statement.job_id}/certificate", marks=(erased.pseudonym,))
+
+
 OPERATIONS = {
     ("GET", "/users/{user_id}/export"): Operation(_export, "user"),
     ("DELETE", "/users/{user_id}"): Operation(_erase, "user"),
+    ("GET", "/users/{user_id}/erasures/{job_id}/certificate"): Operation(_certificate, "thing"),
 }

@@ -164,6 +164,16 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
                 "All that is held about this user is being erased.",
                 "Try again when the erasure's job has ended; the user is somebody new then.",
             ),
+            "legal_hold": Entry(
+                _CONFLICT,
+                "It must be kept: a legal hold covers it, so it can't be deleted or written over.",
+                "Ask whoever runs the platform, or try again when the hold is lifted.",
+            ),
+            "certificate_not_found": Entry(
+                _MISSING,
+                "There is no certificate of such an erasure of this user.",
+                "It is issued when the erasure's job has completed.",
+            ),
             "erasure_not_cancellable": Entry(
                 _CONFLICT, "The job is an erasure, which is carried out once it was asked for.", "Wait for its end."
             ),

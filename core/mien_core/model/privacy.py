@@ -1,7 +1,8 @@
 """The nouns of a user's rights: who it is about, what is held of them, and their erasure."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Self
@@ -15,6 +16,11 @@ def erasure_in_progress() -> Conflict:
     """What is told to whoever would write something about a user who is being erased."""
     detail = "All that is held about this user is being erased. Try again when the erasure's job has ended."
     return Conflict("erasure_in_progress", detail)
+
+
+def request_differs() -> Conflict:
+    """What is told to whoever asks for another user's erasure under an id that is taken."""
+    return Conflict("request_differs", "A request with this id is about somebody else. Ask under an id of its own.")
 
 
 def pseudonym(tenant: str, user_id: str) -> str:
@@ -58,6 +64,33 @@ class Erasure:
         """As if it named whom the pseudonym stands for, if that is the caller; else it names nobody."""
         own = caller.user_id is not None and pseudonym(caller.tenant, caller.user_id) == self.pseudonym
         return replace(self, user_id=caller.user_id if own else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What an erasure has deleted: rows by table, and how many objects with their versions."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    objects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What proves an erasure, and whom it is about, by pseudonym."""
+
+    job_id: str
+    pseudonym: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """What an operator asked for; job_id is the job that does it, None as long as there is none."""
+
+    id: str
+    pseudonym: str
+    requested_by: str
+    job_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mien_streams.edge import Edge
 from mien_streams.handlers.erase_user import EraseUser
 from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.job_handler import JobHandler
+from tests.makers import SIGNING_KEY
 from tests.people import Life, live
 from tests.unit.streams.stand_ins import delivered, job
 
@@ -29,12 +30,13 @@ async def requested(database: MemoryDatabase, person: Person = ANNA) -> tuple[st
     job_id = str(uuid4())
     async with database.transaction() as transaction:
         await transaction.erasures.begin(job_id, person)
+        await transaction.audit_log.add("acme", "user.erasure_requested", person.pseudonym)
         await transaction.jobs.create(NewJob(job_id, person.tenant, None, JobKind.ERASE_USER, None, 600))
     return job_id, delivered(to_record(erasure_requested(job_id)))
 
 
 def erasing(database: MemoryDatabase, store: MemoryObjectStore, late_seconds: float = 0) -> Edge:
-    return Edge(database, JobHandler(database, EraseUser(database, store, late_seconds)))
+    return Edge(database, JobHandler(database, EraseUser(database, store, late_seconds, SIGNING_KEY)))
 
 
 async def anna_and_eve(database: MemoryDatabase, store: MemoryObjectStore) -> tuple[Life, Life]:

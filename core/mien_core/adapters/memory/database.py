@@ -17,7 +17,7 @@ from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.insights import MemoryInsights
 from mien_core.adapters.memory.looks import MemoryLooks
 from mien_core.adapters.memory.posters import MemoryPayments, MemoryPosterAccounts, MemoryPosters
-from mien_core.adapters.memory.privacy import MemoryErasures, MemoryPersonalData
+from mien_core.adapters.memory.privacy import MemoryErasureRequests, MemoryErasures, MemoryPersonalData
 from mien_core.adapters.memory.recommendations import MemoryProducts, MemoryRecommendations
 from mien_core.adapters.memory.repositories import (
     MemoryAnalyses,
@@ -62,6 +62,7 @@ class MemoryTransaction:
         self.payments = MemoryPayments(state)
         self.personal_data = MemoryPersonalData(state)
         self.erasures = MemoryErasures(state)
+        self.erasure_requests = MemoryErasureRequests(state)
         self.holds = MemoryLegalHolds(state)
         self.tryon_sessions = MemoryTryOnSessions(state)
         self.expiry = MemoryExpiry(state)

@@ -1,7 +1,9 @@
 """What the in-memory database holds about a user, and erasures."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,16 @@ from mien_core.adapters.memory.holds import keep_held
 from mien_core.adapters.memory.repositories import State
 from mien_core.model.holds import WITH_UPLOAD
 from mien_core.model.personal_data import PERSONAL_TABLES, Goes, PersonalTable
-from mien_core.model.privacy import Erasure, Media, Person, PersonalRow
+from mien_core.model.privacy import (
+    Certificate,
+    Deleted,
+    Erasure,
+    ErasureRequest,
+    Media,
+    Person,
+    PersonalRow,
+    request_differs,
+)
 
 _TABLES = {table.name: table for table in PERSONAL_TABLES}
 # Those whose rows lie in a container of the state by the same name, each as itself or in a tuple of its like.
@@ -66,7 +77,7 @@ class MemoryPersonalData:
         jobs = (job for (job,) in self._of(_TABLES["jobs"], person).values())
         return [job.id for job in jobs if not job.status.ended][:limit]
 
-    async def remove_media(self, person: Person, media: Collection[Media]) -> int:
+    async def remove_media(self, person: Person, media: Collection[Media]) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
         uploads = self._of(_TABLES["uploads"], person).keys() & {one.upload_id for one in media}
         named = {job_id for one in media for job_id, _ in one.jobs}
@@ -78,7 +89,7 @@ class MemoryPersonalData:
         ids = {str(one) for one in (*uploads, *jobs)}
         if ids:
             keep_held(self._state, person, *WITH_UPLOAD)
-        before = self._size()
+        before = self._sizes()
         self._forget_traces(ids)
         for table in PERSONAL_TABLES:
             if table.goes is Goes.WITH_ITS_PARENT:
@@ -91,9 +102,9 @@ class MemoryPersonalData:
             del self._state.uploads[str(key)]
         for key in jobs:
             del self._state.jobs[str(key)]
-        return before - self._size()
+        return before - self._sizes()
 
-    async def remove_rows(self, person: Person, limit: int) -> int:
+    async def remove_rows(self, person: Person, limit: int) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
         for table in PERSONAL_TABLES:
             keys = list(self._of(table, person))[:limit] if table.goes is Goes.BY_ITSELF else []
@@ -102,13 +113,13 @@ class MemoryPersonalData:
             keep_held(self._state, person, *table.classes)
             for key in keys:
                 del self._container(table)[key]
-            return len(keys)
-        return 0
+            return {table.name: len(keys)}
+        return {}
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
         tables = [table for table in PERSONAL_TABLES if table.goes is not Goes.AT_THE_END]
-        counts = {table.name: len(self._of(table, person)) for table in tables}
+        counts = {table.name: sum(map(len, self._of(table, person).values())) for table in tables}
         return {name: count for name, count in counts.items() if count}
 
     async def remove_user(self, person: Person) -> None:
@@ -146,9 +157,12 @@ class MemoryPersonalData:
         for job_id in ids:
             state.usage_jobs.pop(job_id, None)
 
-    def _size(self) -> int:
-        containers = (self._container(table) for table in PERSONAL_TABLES)
-        return sum(len(one) for one in containers) + len(self._state.outbox) + len(self._state.usage_jobs)
+    def _sizes(self) -> Counter[str]:
+        rows = {table.name: self._container(table).values() for table in PERSONAL_TABLES}
+        sizes = {
+            name: sum(len(one) if isinstance(one, tuple) else 1 for one in values) for name, values in rows.items()
+        }
+        return Counter({**sizes, "outbox": len(self._state.outbox), "usage_jobs": len(self._state.usage_jobs)})
 
 
 class MemoryErasures:
@@ -178,6 +192,24 @@ class MemoryErasures:
             ended = Erasure(job_id, erasure.tenant, None, erasure.pseudonym, erasure.requested_at)
             self._state.erasures[job_id] = ended
 
+    async def count(self, job_id: str, deleted: Deleted) -> None:
+        """See ports_privacy.Erasures."""
+        known = self._state.erasure_counts.get(job_id, Deleted())
+        rows = Counter(known.rows) + Counter(deleted.rows)
+        self._state.erasure_counts[job_id] = Deleted(rows, known.objects + deleted.objects)
+
+    async def counts(self, job_id: str) -> Deleted:
+        """See ports_privacy.Erasures."""
+        return self._state.erasure_counts.get(job_id, Deleted())
+
+    async def certify(self, job_id: str, pseudonym: str, document: str) -> None:
+        """See ports_privacy.Erasures."""
+        self._state.erasure_certificates.setdefault(job_id, Certificate(job_id, pseudonym, document))
+
+    async def certificate(self, job_id: str) -> Certificate | None:
+        """See ports_privacy.Erasures."""
+        return self._state.erasure_certificates.get(job_id)
+
     async def watch(self, job_id: str, prefixes: Sequence[str], seconds: float) -> None:
         """See ports_privacy.Erasures."""
         until = _now() + timedelta(seconds=seconds)
@@ -200,6 +232,29 @@ class MemoryErasures:
         """See ports_privacy.Erasures."""
         until = [until for whose, until in self._state.erased_media.values() if whose == job_id]
         return max(0.0, (max(until) - _now()).total_seconds()) if until else 0.0
+
+
+class MemoryErasureRequests:
+    """Meets ports_privacy.ErasureRequests."""
+
+    def __init__(self, state: State) -> None:
+        self._requests = state.erasure_requests
+
+    async def ask(self, request_id: str, person: Person, requested_by: str) -> ErasureRequest:
+        """See ports_privacy.ErasureRequests."""
+        new = ErasureRequest(request_id, person.pseudonym, requested_by, None)
+        request = self._requests.setdefault(request_id, new)
+        if request.pseudonym != person.pseudonym:
+            raise request_differs()
+        return request
+
+    async def get(self, request_id: str) -> ErasureRequest | None:
+        """See ports_privacy.ErasureRequests."""
+        return self._requests.get(request_id)
+
+    async def give(self, request_id: str, job_id: str) -> None:
+        """See ports_privacy.ErasureRequests."""
+        self._requests[request_id] = replace(self._requests[request_id], job_id=job_id)
 
 
 def _shown(table: PersonalTable, row: Any) -> PersonalRow:

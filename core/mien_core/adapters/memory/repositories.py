@@ -10,6 +10,7 @@ from mien_core.adapters.memory import ledger
 from mien_core.adapters.memory.ledger import Ledger
 from mien_core.adapters.memory.webhook_rows import DeliveryRow, WebhookRow, told
 from mien_core.errors import Missing
+from mien_core.model.audit import AuditRow
 from mien_core.model.cycle import JournalEntry, Period, SkinScan
 from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.holds import LegalHold
@@ -36,11 +37,12 @@ from mien_core.model.platform import (
     User,
 )
 from mien_core.model.posters import Payment, Poster, PosterAccount
-from mien_core.model.privacy import Erasure, erasure_in_progress
+from mien_core.model.privacy import Certificate, Deleted, Erasure, ErasureRequest, erasure_in_progress
 from mien_core.model.recommendations import CatalogueProduct, NewRecommendation
 from mien_core.model.retention import Run, RunItem
 from mien_core.model.tryon import NewTryOnSession
 from mien_core.ports import Channel, OutboxRow, Record
+from mien_core.rules.audit import ORIGIN, content, hash_of
 from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
 from mien_core.rules.posters import cost_of
 from mien_core.usage import Calls, UsageCount
@@ -70,6 +72,9 @@ class State:
     posters: dict[str, Poster] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     erasures: dict[str, Erasure] = field(default_factory=dict)
+    erasure_counts: dict[str, Deleted] = field(default_factory=dict)
+    erasure_certificates: dict[str, Certificate] = field(default_factory=dict)
+    erasure_requests: dict[str, ErasureRequest] = field(default_factory=dict)
     legal_holds: dict[str, LegalHold] = field(default_factory=dict)
     erased_media: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     tryon_sessions: dict[str, tuple[NewTryOnSession, datetime]] = field(default_factory=dict)
@@ -82,6 +87,7 @@ class State:
     dead_letter_id: int = 0
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     audit_log: list[tuple[str, str, str]] = field(default_factory=list)
+    audit_chain: list[AuditRow] = field(default_factory=list)
     usage: dict[Calls, UsageCount] = field(default_factory=dict)
     usage_jobs: dict[str, datetime] = field(default_factory=dict)
     retention_runs: dict[str, Run] = field(default_factory=dict)
@@ -403,6 +409,26 @@ class MemoryAuditLog:
     async def add(self, actor: str, action: str, subject: str) -> None:
         """See ports.AuditLog."""
         self._state.audit_log.append((actor, action, subject))
+        rows = self._state.audit_chain
+        previous = rows[-1].hash if rows else ORIGIN
+        row = AuditRow(len(rows) + 1, _now(), actor, action, subject, previous, b"")
+        rows.append(replace(row, hash=hash_of(previous, content(row))))
+
+    async def chain(self) -> None:
+        """See ports.AuditLog. There is nobody else, so they are bound already."""
+
+    async def newest(self, action: str, subject: str) -> AuditRow | None:
+        """See ports.AuditLog."""
+        said = (row for row in reversed(self._state.audit_chain) if (row.action, row.subject) == (action, subject))
+        return next(said, None)
+
+    async def rows(self, after: int, limit: int) -> list[AuditRow]:
+        """See ports.AuditLog."""
+        return self._state.audit_chain[after : after + limit]
+
+    async def unchained(self) -> int:
+        """See ports.AuditLog."""
+        return len(self._state.audit_log) - len(self._state.audit_chain)
 
 
 def note_user(state: State, tenant: str, user_id: str) -> None:

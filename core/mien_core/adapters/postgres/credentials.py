@@ -5,6 +5,7 @@ from typing import Any
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Missing
+from mien_core.model.audit import AuditRow
 from mien_core.model.platform import ApiKey, NewApiKey
 
 
@@ -61,6 +62,40 @@ class PostgresAuditLog:
         await self._statements.write(
             "INSERT INTO audit_log (actor, action, subject) VALUES (%s, %s, %s)", (actor, action, subject)
         )
+
+    async def chain(self) -> None:
+        """See ports.AuditLog. Rows that are noted later in the same transaction are bound at once, too."""
+        await self._statements.write("SET CONSTRAINTS audit_chained IMMEDIATE")
+
+    async def newest(self, action: str, subject: str) -> AuditRow | None:
+        """See ports.AuditLog."""
+        cursor = await self._statements.execute(
+            """
+            SELECT * FROM audit_log WHERE subject = %s AND action = %s AND position IS NOT NULL
+            ORDER BY position DESC LIMIT 1
+            """,
+            (subject, action),
+        )
+        row = await cursor.fetchone()
+        return _audit_row(row) if row else None
+
+    async def rows(self, after: int, limit: int) -> list[AuditRow]:
+        """See ports.AuditLog."""
+        cursor = await self._statements.execute(
+            "SELECT * FROM audit_log WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
+        )
+        return [_audit_row(row) async for row in cursor]
+
+    async def unchained(self) -> int:
+        """See ports.AuditLog."""
+        cursor = await self._statements.execute("SELECT count(*) AS rows FROM audit_log WHERE position IS NULL")
+        row = await cursor.fetchone()
+        return int(row["rows"]) if row else 0
+
+
+def _audit_row(row: dict[str, Any]) -> AuditRow:
+    names = ("position", "at", "actor", "action", "subject", "previous", "hash")
+    return AuditRow(**{name: row[name] for name in names})
 
 
 def _api_key(row: dict[str, Any]) -> ApiKey:

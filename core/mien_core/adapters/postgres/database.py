@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
 from mien_core.adapters.postgres.dead_letters import PostgresDeadLetters
+from mien_core.adapters.postgres.erasure_requests import PostgresErasureRequests
 from mien_core.adapters.postgres.erasures import PostgresErasures
 from mien_core.adapters.postgres.expiry import PostgresExpiry
 from mien_core.adapters.postgres.holds import PostgresLegalHolds
@@ -93,6 +94,7 @@ class PostgresTransaction:
     payments = cached_property(lambda own: PostgresPayments(own.statements))
     personal_data = cached_property(lambda own: PostgresPersonalData(own.statements))
     erasures = cached_property(lambda own: PostgresErasures(own.statements))
+    erasure_requests = cached_property(lambda own: PostgresErasureRequests(own.statements))
     holds = cached_property(lambda own: PostgresLegalHolds(own.statements))
     tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
     expiry = cached_property(lambda own: PostgresExpiry(own.statements))
@@ -105,7 +107,6 @@ class PostgresTransaction:
     api_keys = cached_property(lambda own: PostgresApiKeys(own.statements))
     audit_log = cached_property(lambda own: PostgresAuditLog(own.statements))
     usage = cached_property(lambda own: PostgresUsage(own.statements))
-    retention_runs = cached_property(lambda own: PostgresRetentionRuns(own.statements))
 
     async def now(self) -> datetime:
         """See ports.Transaction."""

@@ -1,4 +1,4 @@
-"""The erasures and erased_media tables."""
+"""The erasures, erased_media, erasure_counts and erasure_certificates tables."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from mien_core.adapters.postgres.statements import Statements
 from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.errors import Unavailable
-from mien_core.model.privacy import Erasure, Person
+from mien_core.model.privacy import Certificate, Deleted, Erasure, Person
 
 # Two at once: the second waits for the first's end, and is then in conflict with its row.
 _BEGIN: Final = """
@@ -19,6 +19,10 @@ _KNOWN: Final = """
     ORDER BY job_id = %(job_id)s DESC LIMIT 1
 """
 _ATTEMPTS: Final = 3
+_COUNT: Final = """
+    INSERT INTO erasure_counts (job_id, store, name, deleted) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (job_id, store, name) DO UPDATE SET deleted = erasure_counts.deleted + excluded.deleted
+"""
 
 
 class PostgresErasures:
@@ -55,6 +59,41 @@ class PostgresErasures:
             "UPDATE erasures SET user_id = NULL, ended_at = now() WHERE job_id = %s AND user_id IS NOT NULL",
             (as_uuid(job_id),),
         )
+
+    async def count(self, job_id: str, deleted: Deleted) -> None:
+        """See ports_privacy.Erasures."""
+        counts = [("postgres", table, rows) for table, rows in deleted.rows.items()]
+        counts += [("s3", "objects", deleted.objects)]
+        for store, name, number in counts:
+            if number:
+                await self._statements.write(_COUNT, (as_uuid(job_id), store, name, number))
+
+    async def counts(self, job_id: str) -> Deleted:
+        """See ports_privacy.Erasures."""
+        cursor = await self._statements.execute(
+            "SELECT store, name, deleted FROM erasure_counts WHERE job_id = %s ORDER BY store, name", (as_uuid(job_id),)
+        )
+        found = [row async for row in cursor]
+        rows = {row["name"]: row["deleted"] for row in found if row["store"] == "postgres"}
+        return Deleted(rows, sum(row["deleted"] for row in found if row["store"] == "s3"))
+
+    async def certify(self, job_id: str, pseudonym: str, document: str) -> None:
+        """See ports_privacy.Erasures."""
+        await self._statements.write(
+            """
+            INSERT INTO erasure_certificates (job_id, pseudonym, document) VALUES (%s, %s, %s)
+            ON CONFLICT (job_id) DO NOTHING
+            """,
+            (as_uuid(job_id), pseudonym, document),
+        )
+
+    async def certificate(self, job_id: str) -> Certificate | None:
+        """See ports_privacy.Erasures."""
+        cursor = await self._statements.execute(
+            "SELECT pseudonym, document FROM erasure_certificates WHERE job_id = %s", (as_uuid(job_id),)
+        )
+        row = await cursor.fetchone()
+        return Certificate(job_id, row["pseudonym"], row["document"]) if row else None
 
     async def watch(self, job_id: str, prefixes: Sequence[str], seconds: float) -> None:
         """See ports_privacy.Erasures."""

@@ -50,23 +50,23 @@ _REMOVE_MEDIA: Final = (
 )
 # The outbox may be long, so only a notification's value is looked through, whose key the object store chooses. Letters
 # of jobs go with these.
-_REMOVE_TRACES: Final = (
-    """
+_REMOVE_TRACES: Final = {
+    "outbox": """
     DELETE FROM outbox
     WHERE key = ANY(%(names)s) OR (
         topic = 'mien.s3-notifications'
         AND EXISTS (SELECT FROM unnest(%(names)s::bytea[]) AS name WHERE position(name IN value) > 0)
     )
     """,
-    """
+    "dead_letters": """
     DELETE FROM dead_letters
     WHERE job_id IS NULL AND EXISTS (
         SELECT FROM unnest(%(names)s::bytea[]) AS name WHERE key = name OR position(name IN value) > 0
     )
     """,
-    "DELETE FROM usage_jobs WHERE job_id = ANY(%(ids)s)",
-    "DELETE FROM webhook_deliveries WHERE job_id = ANY(%(ids)s)",
-)
+    "usage_jobs": "DELETE FROM usage_jobs WHERE job_id = ANY(%(ids)s)",
+    "webhook_deliveries": "DELETE FROM webhook_deliveries WHERE job_id = ANY(%(ids)s)",
+}
 _REMOVE_USER: Final = "DELETE FROM users WHERE tenant = %(tenant)s AND id = %(user_id)s"
 
 
@@ -90,15 +90,15 @@ def _rows(table: PersonalTable) -> str:
 
 
 _ROWS: Final = {table.name: _rows(table) for table in PERSONAL_TABLES}
-_REMOVE_ROWS: Final = tuple(
-    f"""
+_REMOVE_ROWS: Final = {
+    table.name: f"""
     DELETE FROM {table.name} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table.name} WHERE {_owner(table)} LIMIT %(limit)s FOR UPDATE
     ))
     """  # noqa: S608 - likewise
     for table in PERSONAL_TABLES
     if table.goes is Goes.BY_ITSELF
-)
+}
 _REMAINING: Final = " UNION ALL ".join(
     f"SELECT '{table.name}' AS name, count(*) AS rows FROM {table.name} WHERE {_owner(table)}"  # noqa: S608 - likewise
     for table in PERSONAL_TABLES
@@ -128,8 +128,9 @@ class PostgresPersonalData:
         cursor = await self._statements.execute(_OPEN_JOBS, {**_of(person), "limit": limit})
         return [str(row["id"]) async for row in cursor]
 
-    async def remove_media(self, person: Person, media: Collection[Media]) -> int:
-        """See ports_privacy.PersonalData."""
+    async def remove_media(self, person: Person, media: Collection[Media]) -> Mapping[str, int]:
+        """See ports_privacy.PersonalData. What goes along with a row is counted by what is there no longer."""
+        before = Counter(await self.remaining(person))
         uploads = [UUID(one.upload_id) for one in media if one.upload_id is not None]
         jobs = [UUID(job_id) for one in media for job_id, _ in one.jobs]
         parameters: dict[str, Any] = {**_of(person), "uploads": uploads, "jobs": jobs}
@@ -137,18 +138,20 @@ class PostgresPersonalData:
         locked = [UUID(row["id"]) async for row in await self._statements.execute(_LOCK_JOBS, parameters)]
         ids = [*uploads, *jobs, *locked]
         parameters |= {"ids": ids, "names": [str(one).encode() for one in ids]}
-        removed = 0
-        for statement in (*_REMOVE_TRACES, *_REMOVE_MEDIA):
-            removed += (await self._statements.execute(statement, parameters)).rowcount
-        return removed
+        traces: Counter[str] = Counter()
+        for table, statement in _REMOVE_TRACES.items():
+            traces[table] = (await self._statements.execute(statement, parameters)).rowcount
+        for statement in _REMOVE_MEDIA:
+            await self._statements.execute(statement, parameters)
+        return traces + (before - Counter(await self.remaining(person)))
 
-    async def remove_rows(self, person: Person, limit: int) -> int:
+    async def remove_rows(self, person: Person, limit: int) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
-        for statement in _REMOVE_ROWS:
+        for table, statement in _REMOVE_ROWS.items():
             removed = (await self._statements.execute(statement, {**_of(person), "limit": limit})).rowcount
             if removed:
-                return removed
-        return 0
+                return {table: removed}
+        return {}
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
         """See ports_privacy.PersonalData."""
