@@ -28,9 +28,9 @@ def filled(path: str) -> str:
 
 @pytest.fixture(scope="module")
 async def caller() -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key, which finds nothing but its own mistakes."""
+    """A client with a key for everything, which finds nothing but its own mistakes."""
     platform = Platform(webhook_rules=webhook_rules())
-    async with platform.client(f"Bearer {await platform.secret()}") as client:
+    async with platform.client(f"Bearer {await platform.secret(scopes='*,operator')}") as client:
         yield client
 
 
