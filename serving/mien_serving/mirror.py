@@ -10,10 +10,11 @@ from contextvars import Context
 from typing import Any, Final, Protocol
 
 from mien_core.errors import MienError, Missing, Rejected, Unavailable
-from mien_core.model.comparisons import Comparison, Sides, Tally, Traffic
+from mien_core.model.comparisons import Comparison, Tally
 from mien_core.model.serving import FaceRequest
-from mien_core.rules.comparing import outcome_of, traffic_of
+from mien_core.rules.comparing import outcome_of
 from mien_core.rules.routing import is_mirrored
+from mien_serving.counting import RouterCount
 from mien_serving.routes import Shadow
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Mirror:
         self.shadow = shadow
         self._revisions = revisions
         self._counting = counting
-        self._seen = Tally()
+        self._seen = RouterCount()
         self._telling = False
         self._mirroring = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,12 +82,14 @@ class Mirror:
         if revision not in {self.shadow.stable, self.shadow.candidate}:
             return
         failed = isinstance(result, Exception) and not isinstance(result, Missing | Rejected)
-        self._note(Tally(traffic=self._sides(revision, traffic_of(seconds * 1000, failed=failed))))
+        side = self._seen.stable if revision == self.shadow.stable else self._seen.candidate
+        side.note(seconds * 1000, failed=failed)
+        self._tell_soon()
         unfit = isinstance(result, Exception) and outcome_of(result) is None
         if unfit or not is_mirrored(request.upload_id, self.shadow.percent):
             return
         if self._mirroring >= MOST_IN_FLIGHT:
-            self._note(Tally(dropped=1))
+            self._seen.dropped += 1
             return
         self._mirroring += 1
         self._begin(self._mirror(request, revision, _sendable(result)))
@@ -95,9 +98,6 @@ class Mirror:
         """Return once nothing is in flight any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-    def _sides(self, revision: str, traffic: Traffic) -> Sides:
-        return Sides(stable=traffic) if revision == self.shadow.stable else Sides(candidate=traffic)
 
     async def _mirror(self, request: FaceRequest, revision: str, result: Result) -> None:
         is_stable = revision == self.shadow.stable
@@ -123,10 +123,10 @@ class Mirror:
 
     def _drop(self, error: Exception) -> None:
         log.debug("A comparison was dropped: %r", error)
-        self._note(Tally(dropped=1))
+        self._seen.dropped += 1
+        self._tell_soon()
 
-    def _note(self, tally: Tally) -> None:
-        self._seen = self._seen.plus(tally)
+    def _tell_soon(self) -> None:
         if not self._telling:
             self._telling = True
             self._begin(self._tell())
@@ -134,9 +134,9 @@ class Mirror:
     async def _tell(self) -> None:
         """Tell what was seen within a second, in one go."""
         await asyncio.sleep(_TELL_SECONDS)
-        seen, self._seen, self._telling = self._seen, Tally(), False
+        seen, self._seen, self._telling = self._seen, RouterCount(), False
         try:
-            await self._counting.add(self.shadow.comparison, seen)
+            await self._counting.add(self.shadow.comparison, seen.tally())
         except Exception as error:  # noqa: BLE001 - what is lost is no data, which an analysis waits for
             log.debug("Some traffic was not counted: %r", error)
 

@@ -11,11 +11,12 @@ import httpx
 import pytest
 
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.model.comparisons import ComparisonWindow, windows_from_json
 from mien_core.model.keys import annotated_key, original_key, photo_key
 from mien_core.model.serving import FaceAnswer
 from mien_core.model.tryon import TryOnAnswer, TryOnRequest
 from mien_core.photo import open_photo
-from mien_core.rules.serve_config import Revision, ServeOptions, render
+from mien_core.rules.serve_config import Revision, ServeOptions, Shadowing, render
 from mien_core.rules.tryon import LOOKS
 from mien_core.settings import S3Settings
 from mien_local.parts.ray import Ray
@@ -40,11 +41,11 @@ class Platform:
         self._ray = ray
         self._options = options
 
-    async def put(self, weights: Mapping[Revision, float], **options: int) -> None:
+    async def put(self, weights: Mapping[Revision, float], shadow: Shadowing | None = None, **options: int) -> None:
         """Roll out these revisions with these weights; return once all run and the router knows the weights."""
         names = {revision.name: weight for revision, weight in weights.items()}
         changed = ServeOptions(http_host=HOST, http_port=self._options.http_port, **options)
-        await asyncio.to_thread(deploy, self._ray, render(list(weights), names, changed), self._ray.stage)
+        await asyncio.to_thread(deploy, self._ray, render(list(weights), names, changed, shadow), self._ray.stage)
         await until(lambda: self._has_weights(names))
 
     async def _has_weights(self, weights: Mapping[str, float]) -> bool:
@@ -203,6 +204,36 @@ async def test_requests_that_come_together_are_all_answered(platform: Platform) 
     uploads = await asyncio.gather(*(platform.upload(each) for each in data))
     responses = await asyncio.gather(*(platform.ask(upload_id) for upload_id in uploads))
     assert [response.status_code for response in responses] == [422, 200, 200, 200] * 4
+
+
+async def test_a_candidate_is_asked_behind_the_answers(platform: Platform, revisions: Sequence[Revision]) -> None:
+    """Each answered request goes to the candidate as well, and the operator reads how both sides' answers differ.
+
+    Two revisions of the same models differ in nothing; a photo without a face is refused by both.
+    """
+    stable, candidate = revisions
+    shadow = Shadowing("rollout", 0, stable.name, candidate.name, 100)
+    await platform.put({stable: 1.0, candidate: 0.0}, shadow)
+    photos = [jpeg_bytes(astronaut()), jpeg_bytes(no_face()), jpeg_bytes(astronaut())]
+    statuses = [(await platform.ask(await platform.upload(photo))).status_code for photo in photos]
+    assert statuses == [200, 422, 200]
+    seen: list[ComparisonWindow] = []
+
+    async def counted() -> bool:
+        response = await platform.http.get("/internal/comparisons")
+        seen[:] = windows_from_json(response.content).windows if response.is_success else ()
+        return bool(seen) and (seen[0].tally.asked, seen[0].tally.traffic.stable.requests) == (3, 3)
+
+    await until(counted)
+    [window] = seen
+    assert (window.comparison.rollout, window.comparison.candidate) == ("rollout", candidate.name)
+    group = window.tally.everybody
+    assert (group.pairs, group.verdicts["face.found"].count, window.tally.dropped) == (2, 3, 0)
+    assert all(one.squares == 0 for one in group.quantities.values())
+    assert all((one.lost, one.gained) == (0, 0) for one in group.verdicts.values())
+    assert window.tally.paired.candidate.latencies.count == 2
+    await platform.put({stable: 1.0, candidate: 0.0})
+    assert windows_from_json((await platform.http.get("/internal/comparisons")).content).windows == ()
 
 
 async def test_a_rollout_under_load_fails_no_request(platform: Platform, revisions: Sequence[Revision]) -> None:

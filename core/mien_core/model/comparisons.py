@@ -8,10 +8,11 @@ stable's.
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
+from operator import add
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
+from typing import Annotated, Final, Literal, Protocol, Self, TypeVar, get_args
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
@@ -49,26 +50,19 @@ LATENCY_BOUNDS: Final = (5.0, 10.0, 20.0, 35.0, 50.0, 75.0, 100.0, 150.0, 250.0,
 
 Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Added = TypeVar("Added")
+Added = TypeVar("Added", bound="Sums")
+Name = TypeVar("Name", bound=str)
 
 
-class Sums:
-    """Adds up, field by field."""
-
-    __slots__ = ()
+class Sums(Protocol):
+    """What adds up."""
 
     def plus(self, other: Self) -> Self:
         """Both together."""
-        return type(self)(
-            **{
-                one.name: _added(getattr(self, one.name), getattr(other, one.name))
-                for one in fields(self)  # type: ignore[arg-type]  # each subclass is a dataclass
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class Deltas(Sums):
+class Deltas:
     """Paired differences of one quantity.
 
     Args:
@@ -87,18 +81,33 @@ class Deltas(Sums):
     lost: Count = 0
     gained: Count = 0
 
+    def plus(self, other: "Deltas") -> "Deltas":
+        """Both together."""
+        return Deltas(
+            self.count + other.count,
+            self.total + other.total,
+            self.squares + other.squares,
+            self.large + other.large,
+            self.lost + other.lost,
+            self.gained + other.gained,
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Flips(Sums):
+class Flips:
     """Paired answers to a question of yes or no: how many there are, and how many differ in which direction."""
 
     count: Count = 0
     lost: Count = 0
     gained: Count = 0
 
+    def plus(self, other: "Flips") -> "Flips":
+        """Both together."""
+        return Flips(self.count + other.count, self.lost + other.lost, self.gained + other.gained)
+
 
 @dataclass(frozen=True, slots=True)
-class Latencies(Sums):
+class Latencies:
     """How long calls took: the sums of the logarithms of milliseconds, and how many lie in each bucket."""
 
     count: Count = 0
@@ -113,35 +122,67 @@ class Latencies(Sums):
         buckets[bisect_left(LATENCY_BOUNDS, milliseconds)] = 1
         return cls(1, logarithm, logarithm * logarithm, tuple(buckets))
 
+    def plus(self, other: "Latencies") -> "Latencies":
+        """Both together."""
+        return Latencies(
+            self.count + other.count,
+            self.log_total + other.log_total,
+            self.log_squares + other.log_squares,
+            tuple(map(add, self.buckets, other.buckets)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Traffic(Sums):
+class Traffic:
     """What one revision was asked: how often, how often it failed, and how long its answers took."""
 
     requests: Count = 0
     errors: Count = 0
     latencies: Latencies = field(default_factory=Latencies)
 
+    def plus(self, other: "Traffic") -> "Traffic":
+        """Both together."""
+        return Traffic(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.latencies.plus(other.latencies),
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Sides(Sums):
+class Sides:
     """The same of both revisions."""
 
     stable: Traffic = field(default_factory=Traffic)
     candidate: Traffic = field(default_factory=Traffic)
 
+    def plus(self, other: "Sides") -> "Sides":
+        """Both together."""
+        return Sides(
+            self.stable.plus(other.stable),
+            self.candidate.plus(other.candidate),
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Group(Sums):
+class Group:
     """All pairs whose photo the stable revision gave a tone of this group; pairs counts those with two answers."""
 
     pairs: Count = 0
     quantities: Mapping[str, Deltas] = field(default_factory=dict)
     verdicts: Mapping[str, Flips] = field(default_factory=dict)
 
+    def plus(self, other: "Group") -> "Group":
+        """Both together."""
+        return Group(
+            self.pairs + other.pairs,
+            _merged(self.quantities, other.quantities),
+            _merged(self.verdicts, other.verdicts),
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Tally(Sums):
+class Tally:
     """All that was seen, whoever saw it.
 
     Args:
@@ -165,6 +206,20 @@ class Tally(Sums):
     groups: Mapping[ToneGroup, Group] = field(default_factory=dict)
     paired: Sides = field(default_factory=Sides)
     traffic: Sides = field(default_factory=Sides)
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            self.asked + other.asked,
+            self.dropped + other.dropped,
+            self.errors.plus(other.errors),
+            self.unsound.plus(other.unsound),
+            self.slowdown.plus(other.slowdown),
+            self.slow.plus(other.slow),
+            _merged(self.groups, other.groups),
+            self.paired.plus(other.paired),
+            self.traffic.plus(other.traffic),
+        )
 
     @property
     def everybody(self) -> Group:
@@ -230,15 +285,8 @@ def windows_from_json(body: bytes) -> ComparisonWindows:
     return _WINDOWS.validate_json(body)
 
 
-def _added(one: Added, other: Added) -> Added:
-    result: Any
-    if isinstance(one, Sums) and isinstance(other, Sums):
-        result = one.plus(other)
-    elif isinstance(one, Mapping) and isinstance(other, Mapping):
-        missing = {name: value for name, value in other.items() if name not in one}
-        result = {name: _added(value, other[name]) if name in other else value for name, value in one.items()} | missing
-    elif isinstance(one, tuple) and isinstance(other, tuple):
-        result = tuple(a + b for a, b in zip(one, other, strict=True))
-    else:
-        result = one + other  # type: ignore[operator]  # counts and sums
-    return result  # type: ignore[no-any-return]  # of the kind of both
+def _merged(one: Mapping[Name, Added], other: Mapping[Name, Added]) -> Mapping[Name, Added]:
+    together = dict(one)
+    for name, value in other.items():
+        together[name] = together[name].plus(value) if name in together else value
+    return together

@@ -109,11 +109,6 @@ def tone_group(answer: FaceAnswer) -> ToneGroup:
     return "light" if tone < MEDIUM_FROM else "medium" if tone < DARK_FROM else "dark"
 
 
-def traffic_of(milliseconds: float, *, failed: bool) -> Traffic:
-    """One call as the router saw it. A failure's time says nothing of how long answers take."""
-    return Traffic(requests=1, errors=int(failed), latencies=Latencies() if failed else _latency(milliseconds))
-
-
 def delta_of(quantity: str, difference: float) -> Deltas:
     """One pair's difference of a quantity."""
     difference = max(-_FARTHEST, min(_FARTHEST, difference))

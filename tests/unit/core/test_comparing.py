@@ -12,7 +12,7 @@ from mien_core.model.comparisons import LANDMARKS, QUANTITIES, VERDICTS, Deltas,
 from mien_core.model.face import Landmark, MonkTone
 from mien_core.model.serving import FaceAnswer, PhotoFacts
 from mien_core.model.skin import Condition
-from mien_core.rules.comparing import Ending, Outcome, outcome_of, tally_of, tone_group, traffic_of
+from mien_core.rules.comparing import Ending, Outcome, outcome_of, tally_of, tone_group
 from tests.makers import face_report, skin_report
 
 RIGHT, LEFT = 33, 263
@@ -220,10 +220,3 @@ def test_what_says_nothing_of_a_revision_is_left_out(error: Exception) -> None:
 def test_an_answer_is_read_back() -> None:
     """What a revision sends is what is compared."""
     assert outcome_of(answer().model_dump_json().encode()) == outcome(answer())
-
-
-def test_a_failures_time_is_not_counted() -> None:
-    """A revision that fails fast isn't a fast one."""
-    assert traffic_of(12.0, failed=False).latencies.count == 1
-    assert traffic_of(12.0, failed=True).latencies.count == 0
-    assert traffic_of(12.0, failed=True).errors == 1

@@ -1,12 +1,13 @@
 """Mirrored requests: begun after the answer, few at once, counted whatever comes of them, and felt by nobody."""
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mien_core.errors import Conflict, Missing, Rejected, Unavailable
-from mien_core.model.comparisons import Comparison, Flips, Tally
+from mien_core.model.comparisons import Comparison, Flips, Latencies, Tally
 from mien_core.model.serving import FaceRequest
 from mien_serving import mirror as mirroring
 from mien_serving.mirror import MOST_IN_FLIGHT, Mirror, NotThereError, Result
@@ -126,6 +127,7 @@ async def test_traffic_is_counted_by_revision() -> None:
     stable, candidate = counting.tally.traffic.stable, counting.tally.traffic.candidate
     assert (stable.requests, stable.errors, stable.latencies.count) == (2, 0, 2)
     assert (candidate.requests, candidate.errors, candidate.latencies.count) == (2, 2, 0)
+    assert stable.latencies == Latencies.of(100.0, math.log(100)).plus(Latencies.of(50.0, math.log(50)))
     assert counting.pairs == []
 
 
