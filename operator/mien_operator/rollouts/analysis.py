@@ -45,7 +45,8 @@ def judge(
         metrics: what is compared; at least one.
         windows: all that serving still knows of this rollout's present candidate, in any order.
         step: the present step, whose samples count.
-        waited_seconds: since when the present step collects samples.
+        waited_seconds: since when the present step collects samples; 0 where nobody waits for them, so that too few
+            are no reason for anything.
     """
     asked = tuple(metrics)
     tallies = [one.tally for one in windows]
@@ -145,14 +146,14 @@ _TRAFFIC: Final[Mapping[Comparator, tuple[Callable[[Tally, float], float], Calla
 def _unfailed(metric: AnalysisMetric, tallies: Sequence[Tally], present: Tally, waited_seconds: float) -> Finding:
     missing = _missing(metric, tallies, present)
     if missing is None:
-        message = f"Nothing beyond what is harmless in {_samples(metric, present)} samples."
+        message = f"{metric.comparator}: nothing beyond what is harmless in {_samples(metric, present)} samples."
         return Finding(metric.comparator, Outcome.PASS, message)
     if waited_seconds < metric.no_data_after_seconds:
-        return Finding(metric.comparator, Outcome.HOLD, f"Collecting samples: {missing}.")
+        return Finding(metric.comparator, Outcome.HOLD, f"{metric.comparator}: collecting samples, {missing}.")
     return Finding(
         metric.comparator,
         _NO_DATA[metric.on_no_data],
-        f"Too few samples after {waited_seconds:.0f} s: {missing}. {_advice(metric)}",
+        f"{metric.comparator}: too few samples after {waited_seconds:.0f} s, {missing}. {_advice(metric)}",
     )
 
 

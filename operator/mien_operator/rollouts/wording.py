@@ -62,7 +62,7 @@ def _share(check: Check, share: float, net: float, count: float) -> str:
 def slower(logarithm: float, count: float, limit: float) -> str:
     """That the candidate takes longer, from the logarithm of the times' ratio."""
     return (
-        f"It takes {percent(math.expm1(logarithm))} longer (geometric mean of {count:.0f} requests; "
+        f"The candidate takes {percent(math.expm1(logarithm))} longer (geometric mean of {count:.0f} requests; "
         f"up to {percent(math.expm1(limit))} is harmless)."
     )
 
@@ -70,7 +70,7 @@ def slower(logarithm: float, count: float, limit: float) -> str:
 def failing(share: float, count: float, limit: float) -> str:
     """That the candidate fails more often."""
     return (
-        f"{percent(share)} more of {count:.0f} requests fail than with the stable revision "
+        f"{percent(share)} more of {count:.0f} requests fail with the candidate than with the stable revision "
         f"(up to {percent(limit)} is harmless)."
     )
 

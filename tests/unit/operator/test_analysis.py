@@ -159,9 +159,9 @@ def test_an_answer_of_nan_is_one_too_many() -> None:
         (Candidate(mirrored=True), Comparator.POSE, "pose.yaw differs by more than 10 degrees"),
         (Candidate(faceless=0.1), Comparator.ANSWERS, "The face is no longer found in"),
         (Candidate(unmeasured={"metrics.pores": 0.2}), Comparator.ANSWERS, "metrics.pores is no longer measured in"),
-        (Candidate(slower=1.4), Comparator.LATENCY, "It takes 4"),
+        (Candidate(slower=1.4), Comparator.LATENCY, "The candidate takes 4"),
         (Candidate(stragglers=0.2), Comparator.LATENCY, "take more than 2 times as long"),
-        (Candidate(errors=0.1), Comparator.ERRORS, "requests fail than with the stable revision"),
+        (Candidate(errors=0.1), Comparator.ERRORS, "requests fail with the candidate"),
     ],
 )
 def test_people_read_what_is_wrong(candidate: Candidate, comparator: Comparator, words: str) -> None:
@@ -195,7 +195,7 @@ def test_requests_by_weight_are_enough_for_latency_and_errors() -> None:
     assert judged(asked, by_weight(Candidate(), 500, 0)).outcome is Outcome.PASS
     slow = judged(asked, by_weight(Candidate(slower=1.3), 500, 0))
     assert [one.comparator for one in slow.findings if one.outcome is Outcome.FAIL] == [Comparator.LATENCY]
-    assert "It takes 3" in only_message(slow)
+    assert "The candidate takes 3" in only_message(slow)
     failing = judged(asked, by_weight(Candidate(errors=0.1), 500, 0))
     assert [one.comparator for one in failing.findings if one.outcome is Outcome.FAIL] == [Comparator.ERRORS]
     assert "of 500 requests fail" in only_message(failing)
