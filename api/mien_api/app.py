@@ -29,6 +29,7 @@ from mien_api.routers import (
     glam,
     health,
     insights,
+    internal_holds,
     internal_retention,
     jobs,
     looks,
@@ -94,6 +95,7 @@ ROUTERS = (
     usage.router,
     webhooks.router,
     internal_retention.router,
+    internal_holds.router,
     health.router,
     catalogue.router,
 )

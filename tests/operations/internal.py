@@ -4,12 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+from mien_core.model.privacy import Person
 from mien_core.model.retention import RuleCounts
 from mien_core.rules.retention import after_listing
 from tests.makers import new_upload
+from tests.operations.users import certificate
 from tests.operations.world import Call, Operation, World
 
 RUNS = "/internal/v1/retention/runs"
+HOLDS = "/internal/v1/holds"
+ERASURES = "/internal/v1/erasures"
 
 
 def _new_run() -> dict[str, object]:
@@ -69,7 +73,55 @@ async def _stop(world: World) -> Call:
     return Call(f"{one.path}/stop", json={"reason": "policy_changed"}, marks=one.marks)
 
 
+def _new_hold(**fields: object) -> dict[str, object]:
+    # of a tenant that nothing else here is about
+    return {"name": "mien/case-7", "tenant": str(uuid4()), "userId": str(uuid4()), "reason": "A lawsuit."} | fields
+
+
+async def _place(_world: World) -> Call:
+    body = _new_hold(dataClasses=["photos"])
+    return Call(f"{HOLDS}/{uuid4()}", json=body, marks=(str(body["tenant"]),))
+
+
+async def _placed(world: World) -> Call:
+    call = await _place(world)
+    await world.make_as_operator(call, "PUT")
+    return Call(call.path, marks=call.marks)
+
+
+async def _standing(world: World) -> Call:
+    return Call(HOLDS, params={"limit": "100"}, marks=(await _placed(world)).marks)
+
+
+async def _erase(_world: World) -> Call:
+    person = Person(str(uuid4()), str(uuid4()))
+    body = {"id": str(uuid4()), "tenant": person.tenant, "userId": person.user_id, "requestedBy": "data-protection"}
+    return Call(ERASURES, json=body, marks=(person.pseudonym,))
+
+
+async def _asked_for(world: World) -> Call:
+    call = await _erase(world)
+    erasure = await world.make_as_operator(call)
+    return Call(f"{ERASURES}/{erasure['id']}", marks=call.marks)
+
+
+async def _proven(world: World) -> Call:
+    asked = await _asked_for(world)
+    erasure = await world.make_as_operator(asked, "GET")
+    async with world.database.transaction() as transaction:
+        document = certificate(str(erasure["subject"]), str(erasure["jobId"]))
+        await transaction.erasures.certify(str(erasure["jobId"]), str(erasure["subject"]), document)
+    return Call(f"{asked.path}/certificate", marks=asked.marks)
+
+
 OPERATIONS = {
+    ("PUT", HOLDS + "/{hold_id}"): Operation(_place, "nothing", "operator"),
+    ("GET", HOLDS): Operation(_standing, "nothing", "operator"),
+    ("GET", HOLDS + "/{hold_id}"): Operation(_placed, "nothing", "operator"),
+    ("DELETE", HOLDS + "/{hold_id}"): Operation(_placed, "nothing", "operator"),
+    ("POST", ERASURES): Operation(_erase, "nothing", "operator"),
+    ("GET", ERASURES + "/{erasure_id}"): Operation(_asked_for, "nothing", "operator"),
+    ("GET", ERASURES + "/{erasure_id}/certificate"): Operation(_proven, "nothing", "operator"),
     ("POST", RUNS): Operation(_ask, "nothing", "operator"),
     ("GET", RUNS): Operation(_of_policy, "nothing", "operator"),
     ("GET", RUNS + "/{run_id}"): Operation(_one, "nothing", "operator"),

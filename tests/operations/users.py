@@ -27,20 +27,20 @@ async def _erase(_world: World) -> Call:
     return Call(f"/users/{OWNER}", afterwards=_ended)
 
 
-async def _certificate(world: World) -> Call:
-    erased = Person(TENANT, OWNER)
+def certificate(subject: str, job_id: str) -> str:
+    """A certificate, signed, of an erasure that nobody carried out."""
     link = Link(
         action="user.erased",
         actor="erase-user",
         at=MOMENT,
         position=1,
-        subject=erased.pseudonym,
+        subject=subject,
         previous="0" * 64,
         hash="1" * 64,
     )
     statement = Statement(
-        subject=erased.pseudonym,
-        job_id=str(uuid4()),
+        subject=subject,
+        job_id=job_id,
         requested_at=MOMENT,
         erased_at=MOMENT,
         deleted=DeletedData(rows={"looks": 2}, objects=3),
@@ -49,9 +49,14 @@ async def _certificate(world: World) -> Call:
         software=software(),
         key_id=SIGNING_KEY.public.id,
     )
+    return signed(statement, SIGNING_KEY)
+
+
+async def _certificate(world: World) -> Call:
+    subject, job_id = Person(TENANT, OWNER).pseudonym, str(uuid4())
     async with world.database.transaction() as transaction:
-        await transaction.erasures.certify(statement.job_id, erased.pseudonym, signed(statement, SIGNING_KEY))
-    return Call(f"/users/{OWNER}/erasures/{statement.job_id}/certificate", marks=(erased.pseudonym,))
+        await transaction.erasures.certify(job_id, subject, certificate(subject, job_id))
+    return Call(f"/users/{OWNER}/erasures/{job_id}/certificate", marks=(subject,))
 
 
 OPERATIONS = {

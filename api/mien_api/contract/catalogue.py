@@ -290,6 +290,17 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "webhooks_unavailable": Entry(_AWAY, "Webhooks are not set up here.", "Ask whoever runs the platform."),
         },
         "The operator": {
+            "hold_not_found": Entry(_MISSING, "There is no such legal hold.", "Check the id, or write it."),
+            "hold_differs": Entry(
+                _CONFLICT,
+                "A hold with this id covers something else, and what one covers never changes.",
+                "Write another one.",
+            ),
+            "hold_released": Entry(_CONFLICT, "This hold was lifted and keeps nothing any more.", "Write another one."),
+            "erasure_not_found": Entry(_MISSING, "Nobody asked for such an erasure.", "Check the id, or ask for it."),
+            "request_differs": Entry(
+                _CONFLICT, "A request with this id is about somebody else.", "Ask under an id of its own."
+            ),
             "retention_run_not_found": Entry(
                 _MISSING, "There is no such run of retention.", "Ask for it, or look for its policy's runs."
             ),

@@ -198,6 +198,13 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
         "retention_proposal_expired",
     ),
     "stop_retention_run": ("retention_run_not_found",),
+    "place_hold": ("hold_differs", "hold_released"),
+    "list_holds": (),
+    "get_hold": ("hold_not_found",),
+    "release_hold": ("hold_not_found",),
+    "ask_for_erasure": ("request_differs", "erasure_contended"),
+    "get_erasure": ("erasure_not_found",),
+    "get_erasure_certificate": ("erasure_not_found", "certificate_not_found"),
 }
 
 _SKIN_STATUSES: Final = {
