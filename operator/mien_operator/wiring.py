@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from mien_core.errors import Rejected
 from mien_core.settings import ServiceSettings
@@ -22,9 +22,12 @@ from mien_operator.cluster.resources import Resources
 from mien_operator.controller import Resource
 from mien_operator.crds.definition import Kind
 from mien_operator.documents import Document, resource_of
-from mien_operator.kinds import KINDS, MODEL_ROLLOUT
+from mien_operator.internal_api import InternalApi
+from mien_operator.kinds import KINDS, MODEL_ROLLOUT, RETENTION_POLICY
 from mien_operator.probe import Probe
 from mien_operator.pulse import Pulse
+from mien_operator.retention.controller import RetentionController
+from mien_operator.retention.runs import RetentionApi
 from mien_operator.rollouts import wiring as rollouts
 from mien_operator.rollouts.wiring import RolloutSettings
 from mien_operator.turn import Turns
@@ -61,9 +64,17 @@ class OperatorSettings(ServiceSettings):
     operator: OperatorOptions
 
 
-class ProcessSettings(OperatorSettings):
-    """What the process needs; each kind's own settings are a group of their own."""
+class InternalApiSettings(BaseModel):
+    """Where the api is, and the key with the scope operator that `python -m mien_api keys create` made."""
 
+    url: Annotated[str, Field(pattern=r"^https?://[^/]+")]
+    key: SecretStr
+
+
+class ProcessSettings(OperatorSettings):
+    """What the process needs besides: the way to data, and to serving."""
+
+    internal_api: InternalApiSettings
     rollouts: RolloutSettings
 
 
@@ -80,6 +91,7 @@ class Parts:
         self.settings = settings
         self.stack = stack
         self._resources = resources
+        self._internal_api: InternalApi | None = None
 
     @property
     def process_settings(self) -> ProcessSettings:
@@ -87,6 +99,13 @@ class Parts:
         if not isinstance(self.settings, ProcessSettings):
             raise TypeError("The controllers of the product need ProcessSettings.")
         return self.settings
+
+    async def internal_api(self) -> InternalApi:
+        """The api's internal endpoints, the only way to data; one client for all kinds."""
+        if self._internal_api is None:
+            settings = self.process_settings.internal_api
+            self._internal_api = await self.stack.enter_async_context(InternalApi(settings.url, settings.key))
+        return self._internal_api
 
     async def all_of(self, kind: Kind) -> list[Resource[Any]]:
         """Read all resources of a kind, for a decision that concerns them together.
@@ -108,13 +127,20 @@ class Parts:
 MakeController = Callable[[Parts], Awaitable[AnyController]]
 
 
+async def _retention(parts: Parts) -> AnyController:
+    return RetentionController(RetentionApi(await parts.internal_api()))
+
+
 async def _rollouts(parts: Parts) -> AnyController:
     settings = parts.process_settings.rollouts
     return await rollouts.built(settings, lambda: parts.all_of(MODEL_ROLLOUT), parts.stack)
 
 
 # Every kind by its name, and how its controller is made. Who adds a kind adds a line.
-CONTROLLERS: Mapping[str, MakeController] = {MODEL_ROLLOUT.kind: _rollouts}
+CONTROLLERS: Mapping[str, MakeController] = {
+    RETENTION_POLICY.kind: _retention,
+    MODEL_ROLLOUT.kind: _rollouts,
+}
 
 
 @contextlib.asynccontextmanager

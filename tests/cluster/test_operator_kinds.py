@@ -14,6 +14,7 @@ from mien_local.ports import unused_port
 from mien_operator import manifests
 from mien_operator.crds.definition import API_VERSION, Kind
 from mien_operator.kinds import ERASURE_REQUEST, KINDS, LEGAL_HOLD, MODEL_ROLLOUT, RETENTION_POLICY
+from mien_operator.wiring import CONTROLLERS
 from tests.operators import install, new_place, until
 
 Spec = Mapping[str, Any]
@@ -135,16 +136,25 @@ def test_account_role_and_binding_are_taken(namespace: str, kubectl: Kubectl, tm
 
 
 def test_the_product_looks_after_its_kinds(control_plane: ControlPlane, cluster: httpx.Client, tmp_path: Path) -> None:
-    """`python -m mien_operator` under its own account: a rollout is seen, and that Serve is away is told of it."""
+    """`python -m mien_operator` under its own account sees what it is asked for, and tells who it can't reach."""
     away = f"http://127.0.0.1:{unused_port()}"
+    settings = {
+        "MIEN_INTERNAL_API__URL": away,
+        "MIEN_INTERNAL_API__KEY": "a key",
+        "MIEN_ROLLOUTS__SERVE_URL": away,
+        "MIEN_ROLLOUTS__ROUTER_URL": away,
+    }
     with (
         new_place(control_plane, cluster, tmp_path, KINDS) as place,
-        place.operator("mien_operator", MIEN_ROLLOUTS__SERVE_URL=away, MIEN_ROLLOUTS__ROUTER_URL=away) as operator,
+        place.operator("mien_operator", **settings) as operator,
     ):
         operator.until_leading()
-        assert created(cluster, place.namespace, MODEL_ROLLOUT, ROLLOUT).is_success
-        until(lambda: place.events("one"), "it is told of")
-        (event,) = place.events("one")
-        assert event["type"] == "Warning"
-        assert event["regarding"]["kind"] == "ModelRollout"
+        wanted = {kind.kind: spec for kind, spec in GOOD if kind.kind in CONTROLLERS}
+        for kind, spec in GOOD:
+            assert created(cluster, place.namespace, kind, spec).is_success
+
+        def told() -> set[str]:
+            return {event["regarding"]["kind"] for event in place.events("one") if event["type"] == "Warning"}
+
+        until(lambda: told() == set(wanted), "each is told of")
         assert "forbidden" not in operator.log

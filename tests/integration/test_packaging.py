@@ -52,6 +52,15 @@ def test_the_wheel_carries_what_looks_are_made_of(installed: Path) -> None:
     assert _run(installed, "from mien_serving.makeup.face_uv import face_uv; print(len(face_uv()))") == "468"
 
 
+def test_the_wheel_carries_the_operators_manifests(installed: Path) -> None:
+    """The definitions of the custom resources and the role can be applied without a checkout."""
+    folder = REPOSITORY / "operator/mien_operator"
+    manifests = {path.relative_to(folder) for path in folder.rglob("*.yaml")}
+    shipped = installed / "mien_operator"
+    assert {path.relative_to(shipped) for path in shipped.rglob("*.yaml")} == manifests
+    assert manifests
+
+
 def test_the_standard_librarys_operator_stays_itself(installed: Path) -> None:
     """No folder of ours shadows a module of the standard library."""
     assert _run(installed, "import operator; print(operator.add(1, 2))") == "3"
