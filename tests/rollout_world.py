@@ -81,6 +81,11 @@ def user_config(router: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What Serve says was put: what it took from the whole configuration stands there, too."""
+    return {**copy.deepcopy(dict(config)), "logging_config": {"enable_access_log": False}}
+
+
 @dataclass
 class Deployed:
     """An application as Serve has it."""
@@ -180,7 +185,7 @@ class SimulatedServe:
                     "name": name,
                     "status": deployed.status,
                     "message": "",
-                    "deployed_app_config": None if deployed.status == "DELETING" else copy.deepcopy(deployed.config),
+                    "deployed_app_config": None if deployed.status == "DELETING" else _told(deployed.config),
                     "deployments": {
                         deployed.config["deployments"][0]["name"]: {
                             "status": deployed.status,

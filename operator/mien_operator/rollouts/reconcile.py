@@ -119,7 +119,7 @@ def _lost(draft: Draft, action: PutConfiguration) -> bool:
     revisions = router["deployments"][0]["user_config"]["revisions"]
     weights = {name: entry["weight"] for name, entry in revisions.items() if entry["weight"]}
     return weights != {name: weight for name, weight in draft.serve.weights.items() if weight} or any(
-        name not in live or application != live[name].config for name, application in applications.items()
+        name not in live or not live[name].is_as(application) for name, application in applications.items()
     )
 
 

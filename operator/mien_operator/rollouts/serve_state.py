@@ -19,7 +19,7 @@ class Application:
         name: its name.
         status: as Serve says: DEPLOYING, RUNNING, DEPLOY_FAILED, UNHEALTHY, DELETING, NOT_STARTED.
         message: what Serve says about it and its deployments.
-        config: what was put for it, exactly; empty for one that is being deleted.
+        config: what was put for it; empty for one that is being deleted.
         replicas: how many of its replicas run.
     """
 
@@ -38,6 +38,10 @@ class Application:
     def broken(self) -> bool:
         """Whether Serve has given up on it, or lost it."""
         return self.status in {"DEPLOY_FAILED", "UNHEALTHY"}
+
+    def is_as(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether it was put so. Serve adds what was said for all, such as logging_config; that is no difference."""
+        return all(name in self.config and self.config[name] == value for name, value in wanted.items())
 
     @property
     def complaint(self) -> str:
@@ -92,8 +96,8 @@ class ServeState:
     def runs(self, configuration: Mapping[str, Any]) -> bool:
         """Whether exactly this was put last and nothing of it is gone."""
         wanted = {str(application["name"]): application for application in configuration["applications"]}
-        put = {name: application.config for name, application in self.applications.items() if application.config}
-        return wanted == put
+        put = {name: application for name, application in self.applications.items() if application.config}
+        return set(wanted) == set(put) and all(put[name].is_as(application) for name, application in wanted.items())
 
     @property
     def _user_config(self) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 
 from ray.serve.schema import ServeDeploySchema
 
@@ -36,3 +37,11 @@ def test_the_builders_are_where_the_configuration_says() -> None:
         built = builder(annotation.model_validate(arguments) if hasattr(annotation, "model_validate") else arguments)
         deployment = built._bound_deployment
         assert [one["name"] for one in application["deployments"]] == [deployment.name]
+
+
+def test_serve_says_what_was_put() -> None:
+    """What Serve gives back of an application is what it was given, so a difference means something."""
+    options = ServeOptions(max_replicas=4, gpus_per_replica=0.5)
+    config = render([REVISION, CANDIDATE], {REVISION.name: 1.0}, options, SHADOW)
+    kept = ServeDeploySchema.model_validate(json.loads(json.dumps(config))).applications
+    assert [json.loads(json.dumps(one.model_dump(exclude_unset=True))) for one in kept] == config["applications"]
