@@ -15,3 +15,5 @@ done
 compile workstation.txt --extra api --extra streams --extra serving --extra operator --extra local --extra dev -c requirements/lock.txt
 # what install.sh takes where the machine has no uv
 echo "uv==0.13.8" | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements/uv.txt
+# what images build the wheel with
+echo "hatchling" | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -c requirements/lock.txt -o requirements/build.txt
