@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("crds", help="write the custom resources' definitions and the operator's role anew")
     if parser.parse_args(arguments).command == "crds":
-        changed = manifests.write(KINDS)
+        changed = manifests.write(KINDS, chart=manifests.CHART if manifests.CHART.exists() else None)
         print("\n".join(str(path) for path in changed) or "All manifests are as the code says.")
         return
     settings = load(ProcessSettings)

@@ -10,6 +10,8 @@ from mien_operator import rbac
 from mien_operator.crds.definition import GROUP, Kind, definition
 
 HOME: Final = Path(__file__).parent
+# beside the package in a checkout, and nowhere else
+CHART: Final = HOME.parents[1] / "charts" / "mien"
 _HEADER: Final = "# Made by `python -m mien_operator crds`; change the code instead.\n"
 _WIDTH: Final = 120
 
@@ -29,14 +31,24 @@ def files(kinds: Sequence[Kind]) -> dict[Path, str]:
     return wanted
 
 
-def write(kinds: Sequence[Kind], home: Path = HOME) -> list[Path]:
-    """Write all files under home, remove those of kinds that are no more, and give what changed."""
+def write(kinds: Sequence[Kind], home: Path = HOME, chart: Path | None = None) -> list[Path]:
+    """Write all files under home, remove those of kinds that are no more, and give what changed.
+
+    Args:
+        kinds: what is there.
+        home: the package's folder.
+        chart: the folder of a chart that brings the definitions, too.
+    """
     wanted = {home / path: text for path, text in files(kinds).items()}
+    gone = {*home.glob("crds/*.yaml"), *home.glob("rbac/*.yaml")}
+    if chart is not None:
+        wanted |= {chart / path: text for path, text in files(kinds).items() if path.parts[0] == "crds"}
+        gone |= set(chart.glob("crds/*.yaml"))
+    gone -= set(wanted)
     changed = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(wanted[path])
-    gone = sorted({*home.glob("crds/*.yaml"), *home.glob("rbac/*.yaml")} - set(wanted))
     for path in gone:
         path.unlink()
     return sorted([*changed, *gone])

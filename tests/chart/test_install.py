@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,9 +11,13 @@ import pytest
 import yaml
 
 from mien_local.cluster.control_plane import ControlPlane
+from mien_local.ports import HOST
+from mien_operator.kinds import KINDS
 from tests import waiting
 from tests.chart.charts import CHART, Chart, Rendered, scenario
+from tests.chart.local_pod import LocalPod, running
 from tests.chart.schemas import KUBERAY
+from tests.operators import install
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -145,10 +151,9 @@ def test_models_get_their_gpus(chart: Chart, cluster: httpx.Client, restricted: 
     waiting.until(lambda: served_by("-dashboard") == {head}, "the dashboard's endpoints")
 
 
-def test_the_operators_account_may_do_what_the_operator_does(
-    chart: Chart, cluster: httpx.Client, restricted: str
-) -> None:
-    """With the chart's account and rights: its own resources and its lease, and neither Secrets nor pods."""
+@pytest.fixture
+def operators_account(chart: Chart, cluster: httpx.Client, restricted: str) -> str:
+    """The name of the operator's account, which has the chart's rights."""
     rendered = chart.render(scenario("default"))
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{restricted}"
     for kind, path in (
@@ -161,12 +166,18 @@ def test_the_operators_account_may_do_what_the_operator_does(
         for subject in each.get("subjects", ()):
             subject["namespace"] = restricted
         cluster.post(path, json=each).raise_for_status()
-    account = rendered.one("ServiceAccount", "operator")["metadata"]["name"]
+    return str(rendered.one("ServiceAccount", "operator")["metadata"]["name"])
+
+
+def test_the_operators_account_may_do_what_the_operator_does(
+    cluster: httpx.Client, restricted: str, operators_account: str
+) -> None:
+    """With the chart's account and rights: its own resources and its lease, and neither Secrets nor pods."""
 
     def may(verb: str, group: str, resource: str, subresource: str = "", name: str = "") -> bool:
         asked = {"namespace": restricted, "verb": verb, "group": group, "resource": resource}
         spec = {
-            "user": f"system:serviceaccount:{restricted}:{account}",
+            "user": f"system:serviceaccount:{restricted}:{operators_account}",
             "resourceAttributes": {**asked, "subresource": subresource, "name": name},
         }
         answer = cluster.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json={"spec": spec})
@@ -188,3 +199,54 @@ def test_the_operators_account_may_do_what_the_operator_does(
         ("patch", "apps", "deployments"),
     ):
         assert not may(*refused), refused
+
+
+@dataclass(frozen=True)
+class Account:
+    """A pod's account, as a process outside of the cluster has it."""
+
+    namespace: str
+    kubeconfig: Path
+
+
+@pytest.fixture
+def account(control_plane: ControlPlane, restricted: str, operators_account: str, tmp_path: Path) -> Account:
+    """The operator's."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(control_plane.kubeconfig_of(restricted, operators_account))
+    return Account(restricted, kubeconfig)
+
+
+def test_the_operator_starts_with_the_charts_rights_and_settings(
+    chart: Chart, cluster: httpx.Client, account: Account, tmp_path: Path
+) -> None:
+    """Its command, with its rendered environment, is found well, leads, and leaves its lease when it is stopped."""
+    for kind in KINDS:
+        install(cluster, kind)
+    rendered = chart.render(scenario("default"))
+    secrets = {"mien-operator": {"api-key": "mien_key"}, "mien-ray": {"auth_token": "token"}}
+    pod = LocalPod(
+        rendered,
+        rendered.container("operator"),
+        secrets,
+        tmp_path,
+        ports={8080: "MIEN_OPERATOR__PORT"},
+        settings={
+            "MIEN_OPERATOR__HOST": HOST,
+            "MIEN_OPERATOR__NAMESPACE": account.namespace,
+            "KUBECONFIG": str(account.kubeconfig),
+        },
+    )
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{account.namespace}/leases/mien-operator"
+
+    def holder() -> str:
+        answer = cluster.get(lease)
+        return str(answer.json()["spec"].get("holderIdentity") or "") if answer.is_success else ""
+
+    with running(pod):
+        pod.wait_until("readinessProbe", waiting.DEADLINE_SECONDS)
+        assert pod.probe("startupProbe")
+        assert pod.probe("livenessProbe")
+        waiting.until(holder, "the operator to lead")
+        assert pod.terminate() == 0, pod.log.read_text()
+    assert not holder()

@@ -21,6 +21,7 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
     "mien-webhooks": {"key": "k" * 32},
     "mien-ray": {"auth_token": "token"},
     "mien-erasure": {"signing-key": "0" * 64},
+    "mien-operator": {"api-key": "mien_key"},
     "payments": {"secret": "p" * 16},
     "bedrock": {"id": "id"},
 }

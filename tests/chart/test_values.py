@@ -64,6 +64,7 @@ MISSING = {
     "postgres.existingSecret": "the name of the Secret that holds PostgreSQL's URL",
     "kafka.brokers": "Kafka's brokers, comma-separated host:port",
     "erasure.existingSecret": "the name of the Secret with the key that certificates of erasure are signed with",
+    "operator.apiKey.existingSecret": "the name of the Secret with the operator's API key",
     "serving.auth.existingSecret": "the name of the Secret with the token that Ray asks for",
 }
 
