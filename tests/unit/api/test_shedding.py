@@ -32,6 +32,7 @@ ROWS_ALONE = {
     "/webhooks",
     "/webhooks/{webhook_id}/test",
     "/webhooks/{webhook_id}/rotate",
+    "/internal/v1/erasures",
     "/internal/v1/retention/runs",
     "/internal/v1/retention/runs/{run_id}/approve",
     "/internal/v1/retention/runs/{run_id}/stop",
