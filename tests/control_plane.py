@@ -1,6 +1,7 @@
 """A real Kubernetes control plane for tests, and the programs by which charts are installed and checked."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,12 +43,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if reporter is not None:
             reporter.write_line(f"{name}: {line}")
 
-    for program in missing:
-        try:
-            build(program, Stage(home, note=note), program.name)
-        except Unavailable as error:
-            note(program.name, error.detail)  # the fixtures skip or fail, each test with its reason
-            return
+    def build_all(programs: list[GoProgram]) -> None:
+        for program in programs:
+            try:
+                build(program, Stage(home, note=note), program.name)
+            except Unavailable as error:
+                note(program.name, error.detail)  # the fixtures skip or fail, each test with its reason
+                return
+
+    # a module's programs one after the other, since they share packages; the modules side by side
+    modules = {program.module for program in missing}
+    with ThreadPoolExecutor(len(modules)) as threads:
+        list(threads.map(build_all, ([each for each in missing if each.module == module] for module in modules)))
 
 
 @pytest.fixture(scope="session")

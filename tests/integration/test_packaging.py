@@ -46,6 +46,12 @@ def test_the_wheel_carries_what_the_local_platform_builds_from(installed: Path) 
     assert list(installed.glob("mien_local/parts/versitygw/go.sum"))
 
 
+def test_a_wheel_builds_what_the_platform_needs_and_no_control_plane(installed: Path) -> None:
+    """The pins of what tests need stay in the checkout; nothing that lists programs fails for that."""
+    code = "from mien_local.programs import PROGRAMS; print([program.name for program in PROGRAMS if program.is_here])"
+    assert _run(installed, code) == "['versitygw']"
+
+
 def test_the_wheel_carries_what_looks_are_made_of(installed: Path) -> None:
     """The catalogue's samples, and the mesh that overlays are drawn on."""
     assert int(_run(installed, "from mien_api.products import read; print(len(read(None)))")) > 0

@@ -1,7 +1,10 @@
 """Go programs are named by what they are made of, and built by a Go that is new enough."""
 
+import hashlib
+import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +156,41 @@ def test_the_question_of_the_installation_needs_nothing_installed() -> None:
     environment = {"PYTHONPATH": f"{repository}/local:{repository}/core"}
     done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) == len(programs.PROGRAMS)
+
+
+# a Go that writes what it was told to and counts its builds; one that takes its time meets the others
+COUNTING_GO = """#!/bin/sh
+case "$1" in
+env) echo go1.26 ;;
+list) echo "go: downloading something" >&2; echo "{source}" ;;
+build)
+  echo built >>"{count}"
+  sleep 0.3
+  while [ "$1" != -o ]; do shift; done
+  mkdir -p "$(dirname "$2")"
+  echo "a program" >"$2" ;;
+esac
+"""
+
+
+def test_a_program_is_built_once_with_its_checksum_and_its_files(
+    program: GoProgram, machine: Path, stage: Stage, cache: Path, tmp_path: Path
+) -> None:
+    """Also when two want it at once. The files are copies that may be removed, which Go's own cache forbids."""
+    source, count = tmp_path / "source", tmp_path / "count"
+    source.mkdir()
+    (source / "stage.yaml").write_text("kind: Stage\n")
+    (source / "embed.go").write_text("package source\n")
+    (source / "stage.yaml").chmod(0o444)
+    put_go(machine, "1.26")
+    (machine / "go").write_text(COUNTING_GO.format(source=source, count=count))
+    program = replace(program, files=("example.test/tiny/source",))
+    with ThreadPoolExecutor(2) as threads:
+        paths = list(threads.map(lambda _: build(program, stage, "tiny"), range(2)))
+    assert paths == [program.path] * 2
+    assert count.read_text().split() == ["built"]
+    assert program.checksum.read_text().strip() == hashlib.sha256(program.path.read_bytes()).hexdigest()
+    (kept,) = program.files_of("example.test/tiny/source")
+    assert kept.is_relative_to(cache)
+    assert kept.read_text() == "kind: Stage\n"
+    assert kept.stat().st_mode & stat.S_IWUSR
