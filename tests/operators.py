@@ -25,6 +25,8 @@ from tests.widgets import WIDGET, World
 ROOT = Path(__file__).parent.parent
 DEADLINE_SECONDS = 120.0
 STOP_SECONDS = 15.0
+# a machine that stands still is no reason to give up leading, where no test is about that
+PATIENT = {"MIEN_OPERATOR__ELECTION__DURATION": "600", "MIEN_OPERATOR__ELECTION__DEADLINE": "590"}
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -174,6 +176,7 @@ class Place:
             "MIEN_OPERATOR__NAMESPACE": self.namespace,
             "MIEN_OPERATOR__HOST": "127.0.0.1",
             "MIEN_OPERATOR__PORT": str(port),
+            **PATIENT,
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             **environment,
         }
@@ -194,6 +197,7 @@ class Place:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                self.drop_lease()
 
     def path(self, name: str = "", part: str = "", kind: Kind = WIDGET) -> str:
         path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{kind.plural}"

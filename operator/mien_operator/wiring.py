@@ -17,7 +17,7 @@ from mien_operator.apply import AnyController, Applier
 from mien_operator.cluster import credentials
 from mien_operator.cluster.api import ClusterApi
 from mien_operator.cluster.events import Events
-from mien_operator.cluster.lease import Lease
+from mien_operator.cluster.lease import Lease, Timing
 from mien_operator.cluster.resources import Resources
 from mien_operator.controller import Resource
 from mien_operator.crds.definition import Kind
@@ -46,12 +46,13 @@ class OperatorOptions(BaseModel):
     """How the process behaves.
 
     namespace is the one that it looks after, its own as a rule. Replicas that stand by for each other have the same
-    lease. host and port serve /healthz and /metrics.
+    lease, and the same times of election. host and port serve /healthz and /metrics.
     """
 
     namespace: Annotated[str, Field(min_length=1, max_length=63)]
     lease: str = Field(default=rbac.NAME, min_length=1)
     identity: str = Field(default_factory=_identity, min_length=1)
+    election: Timing = Timing()
     host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus ask from outside of the pod
     port: int = Field(default=8080, ge=0, le=65535)
     workers: int = Field(default=WORKERS, ge=1)
@@ -160,7 +161,7 @@ async def built(
         api = await stack.enter_async_context(ClusterApi(credentials.read))
         # its own connections: renewals must not queue behind a thousand patches
         lease_api = await stack.enter_async_context(ClusterApi(credentials.read))
-        lease = Lease(lease_api, (options.namespace, options.lease), options.identity)
+        lease = Lease(lease_api, (options.namespace, options.lease), options.identity, options.election)
         resources = Resources(api, options.namespace)
         parts = Parts(settings, resources, stack)
         applier = Applier(resources, Events(api, options.identity), lease.check)

@@ -9,10 +9,12 @@ import httpx
 import pytest
 
 from mien_local.cluster.control_plane import ControlPlane
-from tests.operators import Place, Running, new_place, until
+from mien_operator.cluster.lease import Timing
+from tests.operators import PATIENT, Place, Running, new_place, until
 
 TAKEOVER_SECONDS = 20.0
 ATTEMPTS = 3
+USUAL = {name: str(value) for name, value in zip(PATIENT, (Timing().duration, Timing().deadline), strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def place(
 def test_a_leader_that_falls_silent_is_replaced_and_does_nothing_more(place: Place) -> None:
     """A standby works within 20 s; who stood still finds out before its next step, and ends."""
     with contextlib.ExitStack() as stack:
-        leader, standby = (stack.enter_context(place.operator()) for _ in range(2))
+        leader, standby = (stack.enter_context(place.operator(**USUAL)) for _ in range(2))
         until(lambda: leader.health() and standby.health(), "both run")
         until(lambda: leader.health()["leading"] != standby.health()["leading"], "one of them leads")
         if standby.health()["leading"]:
@@ -38,7 +40,7 @@ def test_a_leader_that_falls_silent_is_replaced_and_does_nothing_more(place: Pla
             assert leader.ended() == 1
             if took <= TAKEOVER_SECONDS:
                 break
-            leader, standby = standby, stack.enter_context(place.operator())
+            leader, standby = standby, stack.enter_context(place.operator(**USUAL))
             until(standby.health, "another stands by")
         assert took <= TAKEOVER_SECONDS
     assert place.world.done_twice == []

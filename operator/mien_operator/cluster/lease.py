@@ -10,10 +10,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mien_core.errors import Conflict, MienError, Missing, Unavailable
 from mien_operator.cluster.api import ClusterApi, Document
@@ -22,25 +23,26 @@ from mien_operator.interruptions import NotLeading
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(BaseModel):
     """The times of an election, in seconds.
 
-    Args:
-        duration: after which a silent holder is taken for gone.
-        deadline: after which a holder that couldn't renew stops; the rest of duration is for what it has begun.
-        renewal: between two renewals.
-        attempt: between two looks of who stands by.
+    duration: after which a silent holder is taken for gone. deadline: after which a holder that couldn't renew stops;
+    the rest of duration is for what it has begun. renewal: between two renewals. attempt: between two looks of who
+    stands by.
     """
 
-    duration: int = 12
+    model_config = ConfigDict(frozen=True)
+
+    duration: int = Field(default=12, ge=1)
     deadline: float = 8.0
     renewal: float = 3.0
-    attempt: float = 1.5
+    attempt: float = Field(default=1.5, gt=0)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _one_stops_before_another_begins(self) -> Self:
         if not self.attempt < self.renewal < self.deadline < self.duration:
-            raise ValueError("Each is longer than the next: duration, deadline, renewal, attempt.")
+            raise ValueError("each must be longer than the next: duration, deadline, renewal, attempt")
+        return self
 
 
 class Lease:
