@@ -58,11 +58,11 @@ class _Followed:
     @property
     def seq(self) -> int:
         """The last step known; 0 before the job was read."""
-        return len(self.history.steps) if self.history else 0
+        return self.history.seq if self.history else 0
 
     def note(self, history: JobHistory) -> None:
         """Wake everybody, if this is news."""
-        if len(history.steps) > self.seq:
+        if history.seq > self.seq:
             self.history, self._newest = history, b""
             for watch in self.watches:
                 watch.wake()
@@ -98,8 +98,9 @@ class Watch:
         while self.over is None:
             self._woken.clear()
             history = self._followed.history
-            if history is not None and self._sent < len(history.steps):
-                self._sent += 1
+            if history is not None and self._sent < history.seq:
+                # a policy may have forgotten the first steps
+                self._sent = max(self._sent + 1, history.steps[0].seq)
                 return self._followed.frame(self._sent)
             if history is not None and history.job.status.ended:
                 self.close(Over.ENDED)
@@ -226,7 +227,7 @@ class JobFeed:
 
 def _frame(history: JobHistory) -> bytes:
     data = job_body(history).model_dump_json(by_alias=True)
-    return server_sent_events.event(len(history.steps), history.job.status, data)
+    return server_sent_events.event(history.seq, history.job.status, data)
 
 
 def _batches(job_ids: Collection[str]) -> Iterator[list[str]]:

@@ -14,11 +14,12 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.data_classes import DataClass
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key, poster_key, tryon_key
 from mien_core.model.objects import StoredObject
-from mien_core.model.platform import JobKind, JobStatus, NewJob
+from mien_core.model.platform import JobError, JobKind, JobStatus, NewJob
 from mien_core.model.posters import Design, NewPoster
 from mien_core.model.retention import ItemState, Place, RetentionRule, RunMode, RunState, Store
 from mien_core.model.tryon import NewTryOnSession
 from mien_core.ports import Database
+from mien_core.rules.jobs import as_of
 from mien_core.rules.retention import stopped
 from mien_core.rules.tryon import LOOKS
 from mien_core.settings import PostgresSettings
@@ -244,6 +245,24 @@ async def test_what_is_gone_meanwhile_is_said_to_be(database: Database) -> None:
     run = await run_of(database, run_id)
     assert (run.totals.listed, run.totals.deleted, run.totals.skipped) == (4, 0, 4)
     assert {item.reason for item in await listed(database, run_id)} == {"gone"}
+
+
+async def test_a_job_whose_first_steps_are_forgotten_goes_on(database: Database) -> None:
+    """Its last step stays, so that it is what it was; what comes next has the number after that one's."""
+    async with database.transaction() as transaction:
+        upload = await transaction.uploads.add(new_upload())
+        job, _ = await transaction.jobs.create(new_job(upload))
+        await transaction.jobs.change(job.id, JobStatus.PROCESSING)
+        await transaction.jobs.change(job.id, JobStatus.FAILED, error=JobError("no_face", "There is no face."))
+    await asked(database, rows_of(DataClass.JOB_EVENTS), limits=unlimited())
+    await worked_off(RetentionRuns(database, MemoryObjectStore()))
+    async with database.transaction() as transaction:
+        [left] = await transaction.jobs.histories([job.id])
+        await transaction.jobs.reopen(job.id, 600)
+        [on] = await transaction.jobs.histories([job.id])
+    assert ([(step.seq, step.status) for step in left.steps], left.seq) == ([(3, JobStatus.FAILED)], 3)
+    assert [(step.seq, step.status) for step in on.steps] == [(3, JobStatus.FAILED), (4, JobStatus.CREATED)]
+    assert (as_of(on, 3).job.status, as_of(on, 1), as_of(on, 4)) == (JobStatus.FAILED, on, on)
 
 
 async def test_a_run_is_asked_for_once(database: Database) -> None:

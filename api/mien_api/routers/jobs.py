@@ -76,8 +76,8 @@ async def stream_job(
     as GET /jobs/{id} showed it then.
     """
     history = await handlers.job(caller, str(job_id))
-    after = resume_after(last_event_id, len(history.steps))
-    if history.job.status.ended and after == len(history.steps):
+    after = resume_after(last_event_id, history.seq)
+    if history.job.status.ended and after == history.seq:
         # this, and nothing else short of an error, makes an EventSource stop coming back
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
     watch.begin(history, after)

@@ -208,7 +208,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One step in a job's life; seq counts from 1 without gaps."""
+    """One step in a job's life; seq counts from 1 without gaps. A policy may forget the first ones, never the last."""
 
     job_id: str
     seq: int
@@ -222,6 +222,11 @@ class JobHistory:
 
     job: Job
     steps: tuple[JobEvent, ...]
+
+    @property
+    def seq(self) -> int:
+        """The last step's; 0 where there is none."""
+        return self.steps[-1].seq if self.steps else 0
 
 
 @dataclass(frozen=True, slots=True)

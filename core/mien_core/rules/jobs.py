@@ -45,9 +45,12 @@ def not_payable() -> Conflict:
 
 
 def as_of(history: JobHistory, seq: int) -> JobHistory:
-    """The job as it was when it had just taken the step seq; of an error and timings only the newest are known."""
-    if seq == len(history.steps):
+    """The job as it was when it had just taken the step seq; of an error and timings only the newest are known.
+
+    Where the step is forgotten, it is the job as it is.
+    """
+    steps = tuple(step for step in history.steps if step.seq <= seq)
+    if seq == history.seq or not steps:
         return history
-    step = history.steps[seq - 1]
-    job = replace(history.job, status=step.status, updated_at=step.at, error=None, timings={})
-    return JobHistory(job, history.steps[:seq])
+    job = replace(history.job, status=steps[-1].status, updated_at=steps[-1].at, error=None, timings={})
+    return JobHistory(job, steps)

@@ -90,6 +90,18 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_feed, "LOOK_SECONDS", 0.01)
 
 
+async def test_a_stream_begins_where_a_policy_has_left_something(api: Api) -> None:
+    """The first steps are forgotten: the others come by their own numbers, also after an id that is gone."""
+    job_id = await api.job(PROCESSING, COMPLETED)
+    events = api.platform.database.state.job_events
+    events[job_id] = events[job_id][1:]
+    whole = events_of((await api.read(job_id)).text)
+    resumed = events_of((await api.read(job_id, last_event_id="1")).text)
+    assert [(event.id, event.name) for event in whole] == [(2, "processing"), (3, "completed")]
+    assert resumed == whole
+    assert (await api.read(job_id, last_event_id="3")).status_code == 204
+
+
 async def test_a_stream_tells_every_step_and_ends_with_the_job(api: Api) -> None:
     """The id is the step's number, event its status, data the job as it was then, and at the end as it is."""
     job_id = await api.job(PROCESSING, COMPLETED)

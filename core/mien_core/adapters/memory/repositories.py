@@ -254,7 +254,7 @@ class MemoryJobs:
 
     def _write(self, job: Job) -> None:
         steps = self._state.job_events.get(job.id, ())
-        step = JobEvent(job_id=job.id, seq=len(steps) + 1, status=job.status, at=job.updated_at)
+        step = JobEvent(job_id=job.id, seq=steps[-1].seq + 1 if steps else 1, status=job.status, at=job.updated_at)
         self._state.jobs[job.id] = job
         self._state.job_events[job.id] = (*steps, step)
         if job.status.ended:

@@ -31,7 +31,7 @@ from mien_core.rules.posters import cost_of
 _STEP = """
     WITH changed AS (UPDATE jobs SET {} WHERE id = %s RETURNING *), step AS (
         INSERT INTO job_events (job_id, seq, status)
-        SELECT id, (SELECT count(*) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
+        SELECT id, (SELECT coalesce(max(seq), 0) + 1 FROM job_events WHERE job_id = changed.id), status FROM changed
     )
     SELECT {} FROM changed
 """
