@@ -22,8 +22,11 @@ from mien_operator.cluster.resources import Resources
 from mien_operator.controller import Resource
 from mien_operator.crds.definition import Kind
 from mien_operator.documents import Document, resource_of
+from mien_operator.erasures.controller import ErasureController
+from mien_operator.holds.controller import LegalHoldController
 from mien_operator.internal_api import InternalApi
-from mien_operator.kinds import KINDS, MODEL_ROLLOUT, RETENTION_POLICY
+from mien_operator.internal_holds import ErasuresApi, HoldsApi
+from mien_operator.kinds import ERASURE_REQUEST, KINDS, LEGAL_HOLD, MODEL_ROLLOUT, RETENTION_POLICY
 from mien_operator.probe import Probe
 from mien_operator.pulse import Pulse
 from mien_operator.retention.controller import RetentionController
@@ -132,6 +135,14 @@ async def _retention(parts: Parts) -> AnyController:
     return RetentionController(RetentionApi(await parts.internal_api()))
 
 
+async def _holds(parts: Parts) -> AnyController:
+    return LegalHoldController(HoldsApi(await parts.internal_api()))
+
+
+async def _erasures(parts: Parts) -> AnyController:
+    return ErasureController(ErasuresApi(await parts.internal_api()))
+
+
 async def _rollouts(parts: Parts) -> AnyController:
     settings = parts.process_settings.rollouts
     return await rollouts.built(settings, lambda: parts.all_of(MODEL_ROLLOUT), parts.stack)
@@ -140,6 +151,8 @@ async def _rollouts(parts: Parts) -> AnyController:
 # Every kind by its name, and how its controller is made. Who adds a kind adds a line.
 CONTROLLERS: Mapping[str, MakeController] = {
     RETENTION_POLICY.kind: _retention,
+    LEGAL_HOLD.kind: _holds,
+    ERASURE_REQUEST.kind: _erasures,
     MODEL_ROLLOUT.kind: _rollouts,
 }
 
