@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from mien_api.cycle_handlers import CycleHandlers
 from mien_api.looks_handlers import LookHandlers
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.adapters.postgres.database import PostgresTransaction
+from mien_core.adapters.postgres.transaction import PostgresTransaction
 from mien_core.model.cycle import DiaryMetrics, JournalContent
 from mien_core.model.platform import Caller
 from mien_core.ports import Channel, Record
