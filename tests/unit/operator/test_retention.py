@@ -3,26 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mien_core.errors import Rejected
 from mien_core.model.data_classes import DataClass as CoreDataClass
-from mien_core.model.retention import RunMode
+from mien_core.model.retention import RetentionRule, RunMode
 from mien_core.model.retention import Store as CoreStore
+from mien_core.rules.expiry import SETTLED
+from mien_core.rules.retention import is_possible
 from mien_operator.controller import Resource
 from mien_operator.plan import Plan, Truth
 from mien_operator.retention.reconcile import Action, Approve, Ask, Observed, Stop, reconcile, run_id_of
 from mien_operator.retention.report import APPROVE
 from mien_operator.retention.runs import Run, wanted_of
 from mien_operator.retention.schedule import Schedule
-from mien_operator.retention.spec import DataClass, Mode, RetentionPolicySpec, RetentionPolicyStatus, Store, duration
+from mien_operator.retention.spec import (
+    DataClass,
+    Mode,
+    RetentionPolicySpec,
+    RetentionPolicyStatus,
+    Rule,
+    Store,
+    duration,
+)
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 11, 21, 3, tzinfo=UTC)
@@ -414,3 +426,31 @@ def test_whatever_happens_nothing_goes_that_nobody_agreed_to(steps: list[tuple[s
     resource = replace(resource, deleting=True)
     look()
     assert all(run.ended for run in platform.runs)
+
+
+def of_core(rule: Rule) -> RetentionRule:
+    """The rule as the executor has it."""
+    return RetentionRule(CoreStore(rule.store), CoreDataClass(rule.data_class), duration(rule.ttl))
+
+
+SAMPLES = sorted((Path(__file__).parents[3] / "infra" / "samples").glob("retention-*.yaml"))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_each_sample_is_a_policy(sample: Path) -> None:
+    """Its fields are those that there are, its schedule can be met, and the api would carry out its rules."""
+    document = yaml.safe_load(sample.read_text())
+    spec = RetentionPolicySpec.model_validate(document["spec"])
+    assert (document["apiVersion"], document["kind"]) == ("mien.dev/v1alpha1", "RetentionPolicy")
+    assert Schedule.of(spec.schedule, spec.time_zone, NOON).following(NOON) > NOON
+    assert all(is_possible(of_core(rule)) for rule in spec.rules)
+
+
+def test_the_default_policy_keeps_try_ons_as_long_as_the_platform_does() -> None:
+    """24 hours, and no percentage that would have it ask each hour."""
+    [sample] = [path for path in SAMPLES if path.stem == "retention-tryon"]
+    spec = RetentionPolicySpec.model_validate(yaml.safe_load(sample.read_text())["spec"])
+    [rule] = spec.rules
+    assert (rule.data_class, duration(rule.ttl)) == (DataClass.TRYON_SESSIONS, timedelta(hours=24))
+    assert duration(rule.grace_period) == SETTLED
+    assert (spec.mode, spec.limits.max_percent_per_run) == (Mode.ENFORCE, 100)
