@@ -8,7 +8,9 @@ from typing import Any, Final
 from mien_core.rules.serve_config import ROUTER_APPLICATION, Revision, RevisionOptions, revision_name
 
 FACE: Final = "mien_serving.app:face_revision"
-_ERROR: Final = re.compile(r"mien_core\.errors\.\w+: (?P<code>[a-z_]+): (?P<detail>.+)")
+# what trying again doesn't help with
+_HOPELESS: Final = frozenset({"Rejected", "Missing"})
+_ERROR: Final = re.compile(r"mien_core\.errors\.(?P<kind>\w+): (?P<code>[a-z_]+): (?P<detail>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ class Application:
 
     @property
     def broken(self) -> bool:
-        """Whether Serve has given up on it, or lost it."""
-        return self.status in {"DEPLOY_FAILED", "UNHEALTHY"}
+        """Whether Serve has given up on it, or lost it, or tries what can't succeed."""
+        own = _ERROR.search(self.message)
+        hopeless = own is not None and own["kind"] in _HOPELESS and not self.replicas
+        return self.status in {"DEPLOY_FAILED", "UNHEALTHY"} or (self.status == "DEPLOYING" and hopeless)
 
     def is_as(self, wanted: Mapping[str, Any]) -> bool:
         """Whether it was put so. Serve adds what was said for all, such as logging_config; that is no difference."""

@@ -191,6 +191,22 @@ def test_a_complaint_is_serving_s_own_where_it_has_one(message: str, code: str, 
     assert (application.complaint_code, application.complaint) == (code, complaint)
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "replicas", "broken"),
+    [
+        ("DEPLOY_FAILED", "", 0, True),
+        ("UNHEALTHY", "", 1, True),
+        ("DEPLOYING", MISMATCH, 0, True),
+        ("DEPLOYING", MISMATCH.replace("Rejected", "Unavailable"), 0, False),
+        ("DEPLOYING", MISMATCH, 1, False),
+        ("RUNNING", MISMATCH, 1, False),
+    ],
+)
+def test_what_can_t_succeed_isn_t_waited_for(status: str, message: str, replicas: int, broken: bool) -> None:  # noqa: FBT001 - a table
+    """Serve tries a replica three times; an artifact that is the wrong one is so the first time."""
+    assert Application("face-x", status, message, {}, replicas).broken is broken
+
+
 async def test_the_oldest_rollout_of_a_model_counts() -> None:
     """All others are refused in its name; one that is being deleted counts no more; all are read now and then."""
     read = 0
