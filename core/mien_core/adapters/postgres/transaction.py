@@ -1,7 +1,8 @@
 """All repositories on one connection."""
 
+from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from mien_core.adapters.postgres.analyses import PostgresAnalyses
 from mien_core.adapters.postgres.credentials import PostgresApiKeys, PostgresAuditLog
@@ -35,6 +36,22 @@ from mien_core.adapters.postgres.users import PostgresUsers
 from mien_core.adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
 from mien_core.adapters.postgres.webhooks import PostgresWebhooks
 
+Made = TypeVar("Made")
+
+
+class _Made(Generic[Made]):
+    """functools.cached_property without its lock, which each request would take several times for nothing."""
+
+    def __init__(self, make: Callable[[Any], Made]) -> None:
+        self._make = make
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, own: Any, _: type) -> Made:
+        made = own.__dict__[self._name] = self._make(own)
+        return made
+
 
 class PostgresTransaction:
     """All repositories on one connection; signals collects what is to be sent after the commit.
@@ -46,38 +63,38 @@ class PostgresTransaction:
         self.statements = statements
         self.signals = signals
 
-    logged = cached_property(lambda _: LoggedDays())
-    users = cached_property(lambda own: PostgresUsers(own.statements))
-    uploads = cached_property(lambda own: PostgresUploads(own.statements))
-    jobs = cached_property(lambda own: PostgresJobs(own.statements, own.signals))
-    analyses = cached_property(lambda own: PostgresAnalyses(own.statements))
-    skin_analyses = cached_property(lambda own: PostgresSkinAnalyses(own.statements))
-    journal = cached_property(lambda own: PostgresJournal(own.statements, own.logged))
-    periods = cached_property(lambda own: PostgresPeriods(own.statements, own.logged))
-    skin_scans = cached_property(lambda own: PostgresSkinScans(own.statements, own.logged))
-    photo_days = cached_property(lambda own: PostgresPhotoDays(own.statements))
-    insights = cached_property(lambda own: PostgresInsights(own.statements))
-    looks = cached_property(lambda own: PostgresLooks(own.statements))
-    webhooks = cached_property(lambda own: PostgresWebhooks(own.statements))
-    webhook_deliveries = cached_property(lambda own: PostgresWebhookDeliveries(own.statements, own.signals))
-    poster_accounts = cached_property(lambda own: PostgresPosterAccounts(own.statements))
-    posters = cached_property(lambda own: PostgresPosters(own.statements))
-    payments = cached_property(lambda own: PostgresPayments(own.statements))
-    personal_data = cached_property(lambda own: PostgresPersonalData(own.statements))
-    erasures = cached_property(lambda own: PostgresErasures(own.statements))
-    erasure_requests = cached_property(lambda own: PostgresErasureRequests(own.statements))
-    holds = cached_property(lambda own: PostgresLegalHolds(own.statements))
-    tryon_sessions = cached_property(lambda own: PostgresTryOnSessions(own.statements))
-    expiry = cached_property(lambda own: PostgresExpiry(own.statements))
-    retention_runs = cached_property(lambda own: PostgresRetentionRuns(own.statements))
-    products = cached_property(lambda own: PostgresProducts(own.statements))
-    recommendations = cached_property(lambda own: PostgresRecommendations(own.statements))
-    outbox = cached_property(lambda own: PostgresOutbox(own.statements, own.signals))
-    inbox = cached_property(lambda own: PostgresInbox(own.statements))
-    dead_letters = cached_property(lambda own: PostgresDeadLetters(own.statements))
-    api_keys = cached_property(lambda own: PostgresApiKeys(own.statements))
-    audit_log = cached_property(lambda own: PostgresAuditLog(own.statements))
-    usage = cached_property(lambda own: PostgresUsage(own.statements))
+    logged = _Made(lambda _: LoggedDays())
+    users = _Made(lambda own: PostgresUsers(own.statements))
+    uploads = _Made(lambda own: PostgresUploads(own.statements))
+    jobs = _Made(lambda own: PostgresJobs(own.statements, own.signals))
+    analyses = _Made(lambda own: PostgresAnalyses(own.statements))
+    skin_analyses = _Made(lambda own: PostgresSkinAnalyses(own.statements))
+    journal = _Made(lambda own: PostgresJournal(own.statements, own.logged))
+    periods = _Made(lambda own: PostgresPeriods(own.statements, own.logged))
+    skin_scans = _Made(lambda own: PostgresSkinScans(own.statements, own.logged))
+    photo_days = _Made(lambda own: PostgresPhotoDays(own.statements))
+    insights = _Made(lambda own: PostgresInsights(own.statements))
+    looks = _Made(lambda own: PostgresLooks(own.statements))
+    webhooks = _Made(lambda own: PostgresWebhooks(own.statements))
+    webhook_deliveries = _Made(lambda own: PostgresWebhookDeliveries(own.statements, own.signals))
+    poster_accounts = _Made(lambda own: PostgresPosterAccounts(own.statements))
+    posters = _Made(lambda own: PostgresPosters(own.statements))
+    payments = _Made(lambda own: PostgresPayments(own.statements))
+    personal_data = _Made(lambda own: PostgresPersonalData(own.statements))
+    erasures = _Made(lambda own: PostgresErasures(own.statements))
+    erasure_requests = _Made(lambda own: PostgresErasureRequests(own.statements))
+    holds = _Made(lambda own: PostgresLegalHolds(own.statements))
+    tryon_sessions = _Made(lambda own: PostgresTryOnSessions(own.statements))
+    expiry = _Made(lambda own: PostgresExpiry(own.statements))
+    retention_runs = _Made(lambda own: PostgresRetentionRuns(own.statements))
+    products = _Made(lambda own: PostgresProducts(own.statements))
+    recommendations = _Made(lambda own: PostgresRecommendations(own.statements))
+    outbox = _Made(lambda own: PostgresOutbox(own.statements, own.signals))
+    inbox = _Made(lambda own: PostgresInbox(own.statements))
+    dead_letters = _Made(lambda own: PostgresDeadLetters(own.statements))
+    api_keys = _Made(lambda own: PostgresApiKeys(own.statements))
+    audit_log = _Made(lambda own: PostgresAuditLog(own.statements))
+    usage = _Made(lambda own: PostgresUsage(own.statements))
 
     async def now(self) -> datetime:
         """See ports.Transaction."""
