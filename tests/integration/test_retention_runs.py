@@ -1,6 +1,7 @@
 """Runs of retention on a real database: exactly the list goes, whatever happens, and nothing that is held."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.errors import Unavailable
 from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import NewLegalHold
 from mien_core.model.keys import photo_key
@@ -291,6 +293,52 @@ async def test_nothing_under_hold_ever_goes(world: World) -> None:
     assert {photo_key(anna.analysed)} == await world.stored() & {photo_key(anna.analysed), photo_key(eve.analysed)}
     assert world.query("SELECT user_id FROM journal_entries") == [("anna",)]
     assert world.query("SELECT count(*) FROM analyses") == [(2,)]
+
+
+class SlowStore(MemoryObjectStore):
+    """Deletes objects when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_delete = asyncio.Event(), asyncio.Event()
+
+    async def erase_objects(self, keys: Sequence[str]) -> None:
+        self.asked.set()
+        await self.may_delete.wait()
+        await super().erase_objects(keys)
+
+
+async def test_a_hold_waits_for_the_batch_at_hand(world: World) -> None:
+    """It isn't written while somebody who didn't see it deletes objects; whatever comes after it is kept."""
+    store = world.store = SlowStore()
+    await world.photos(100)
+    run_id = await asked(world.database, PHOTOS, limits=replace(ALL_AT_ONCE, objects_per_second=50))
+    runs = world.runs
+    while (await run_of(world.database, run_id)).state is RunState.LISTING:
+        await runs.advance()
+    waiting = b"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    async def hold() -> None:
+        # who waits too long is told to ask again
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await held(world, None, DataClass.PHOTOS)
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        batch = asyncio.create_task(runs.advance())
+        await store.asked.wait()
+        holding = asyncio.create_task(hold())
+        with psycopg.connect(world.url, autocommit=True) as watcher:
+            while watcher.execute(waiting).fetchone() == (0,):  # noqa: ASYNC110 - the server's state has no event
+                await asyncio.sleep(0.01)
+        assert not holding.done()
+        assert len(store.keys()) == 100
+        store.may_delete.set()
+        await batch
+        await holding
+        await worked_off(runs)
+    run = await run_of(world.database, run_id)
+    assert (run.totals.deleted, run.totals.held, len(store.keys())) == (50, 50, 50)
 
 
 async def test_a_hold_of_a_tenant_keeps_what_is_nobodys(world: World) -> None:
