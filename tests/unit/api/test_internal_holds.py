@@ -25,7 +25,7 @@ async def operator(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
 async def test_what_is_held_is_kept_from_its_own_user(platform: Platform, client: httpx.AsyncClient) -> None:
     """Neither deleted nor written over nor erased: 409 with what to do; the rest goes on, and so it does afterwards."""
     entry = {"userId": "anna", "date": "2026-11-20", "text": "As it was."}
-    path = f"/journal/{(await client.post('/journal', json=entry)).json()['id']}"
+    path = f"/journal/{(await client.post('/journal', json=entry)).json()['entryId']}"
     async with operator(platform) as asking:
         hold = f"{HOLDS}/{uuid4()}"
         assert (await asking.put(hold, json={**HOLD, "dataClasses": ["journal"]})).is_success
