@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from mien_api.cursors import Cursors, Page
-from mien_core.errors import Missing, Rejected
+from mien_core.errors import Missing
 from mien_core.model.retention import Run, RunItem, RunRequest
 from mien_core.ports import Database
-from mien_core.rules.retention import approved, is_possible, stopped
+from mien_core.rules.retention import approved, stopped
 
 _RUNS: Final = Cursors("retention-runs", datetime)
 _ITEMS: Final = Cursors("retention-items", int)
@@ -29,18 +29,7 @@ class RetentionHandlers:
     database: Database
 
     async def ask(self, request: RunRequest) -> Run:
-        """Have a run carried out; one that was asked for by this id before is given back as it is.
-
-        Raises:
-            Rejected: retention_rule_impossible.
-        """
-        for rule in request.rules:
-            if not is_possible(rule):
-                detail = (
-                    f"There are no {rule.data_class} in {rule.store}. Objects in s3 are photos or derived_images, and"
-                    " derived_images are in s3 alone."
-                )
-                raise Rejected("retention_rule_impossible", detail)
+        """Have a run carried out; one that was asked for by this id before is given back as it is."""
         async with self.database.transaction() as transaction:
             known = await transaction.retention_runs.get(request.id)
             if known is not None:

@@ -1,7 +1,7 @@
 """What the operator sends and gets of retention, in camelCase."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -31,13 +31,39 @@ Seconds = Annotated[int, Field(strict=True, ge=0, le=_LONGEST_SECONDS), WHOLE]
 Whole = Annotated[int, Field(strict=True, ge=1, le=10_000_000), WHOLE]
 
 
-class RetentionRuleBody(Schema):
-    """What of a class is due: what was made longer ago than ttlSeconds and graceSeconds."""
-
-    store: Store = Field(examples=["s3"])
-    data_class: DataClass = Field(examples=["photos"])
+class _AgesBody(Schema):
     ttl_seconds: Seconds = Field(examples=[2_592_000])
     grace_seconds: Seconds = Field(default=0, examples=[3600])
+
+
+class ObjectsRuleBody(_AgesBody):
+    """Which objects are due: those that were made longer ago than ttlSeconds and graceSeconds."""
+
+    store: Literal[Store.S3]
+    data_class: Literal[DataClass.PHOTOS, DataClass.DERIVED_IMAGES]
+
+
+class RowsRuleBody(_AgesBody):
+    """Which rows are due: those that were made longer ago than ttlSeconds and graceSeconds."""
+
+    store: Literal[Store.POSTGRES]
+    # derived images are objects alone
+    data_class: Literal[
+        DataClass.PHOTOS,
+        DataClass.ANALYSES,
+        DataClass.LOOKS,
+        DataClass.TRYON_SESSIONS,
+        DataClass.POSTERS,
+        DataClass.JOURNAL,
+        DataClass.PERIODS,
+        DataClass.SKIN_SCANS,
+        DataClass.DEAD_LETTERS,
+        DataClass.OUTBOX,
+        DataClass.JOB_EVENTS,
+    ]
+
+
+RetentionRuleBody = Annotated[ObjectsRuleBody | RowsRuleBody, Field(discriminator="store")]
 
 
 class RetentionLimitsBody(Schema):
@@ -96,9 +122,11 @@ class RetentionCountsBody(Schema):
     skipped: int = Field(ge=0, examples=[0])
 
 
-class CountedRuleBody(RetentionRuleBody):
+class CountedRuleBody(_AgesBody):
     """A rule, and what came of it."""
 
+    store: Store = Field(examples=["s3"])
+    data_class: DataClass = Field(examples=["photos"])
     counts: RetentionCountsBody
 
 

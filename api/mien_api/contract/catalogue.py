@@ -304,9 +304,6 @@ GROUPS: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
             "retention_run_not_found": Entry(
                 _MISSING, "There is no such run of retention.", "Ask for it, or look for its policy's runs."
             ),
-            "retention_rule_impossible": Entry(
-                _REJECTED, "The class is not kept in that store.", "The detail says what is kept where."
-            ),
             "retention_run_not_proposed": Entry(
                 _CONFLICT, "The run is no proposal.", "Look at its state; approve the next one."
             ),

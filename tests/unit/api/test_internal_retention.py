@@ -139,11 +139,8 @@ async def test_a_stopped_run_deletes_nothing_more(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"rules": [{"store": "s3", "dataClass": "journal", "ttlSeconds": 0}]}, "retention_rule_impossible"),
-        (
-            {"rules": [{"store": "postgres", "dataClass": "derived_images", "ttlSeconds": 0}]},
-            "retention_rule_impossible",
-        ),
+        ({"rules": [{"store": "s3", "dataClass": "journal", "ttlSeconds": 0}]}, "invalid_request"),
+        ({"rules": [{"store": "postgres", "dataClass": "derived_images", "ttlSeconds": 0}]}, "invalid_request"),
         ({"rules": [{"store": "s3", "dataClass": "photos", "ttlSeconds": -1}]}, "invalid_request"),
         ({"rules": [{"store": "s3", "dataClass": "selfies", "ttlSeconds": 1}]}, "invalid_request"),
         ({"rules": []}, "invalid_request"),
