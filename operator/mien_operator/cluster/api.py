@@ -95,8 +95,8 @@ class ClusterApi:
         Raises:
             Missing: not_in_cluster.
             Conflict: cluster_conflict.
-            Rejected: cluster_forbidden, or cluster_rejected.
-            Unavailable: cluster_unavailable, also while the credentials are refused.
+            Rejected: cluster_rejected.
+            Unavailable: cluster_unavailable, also while the credentials are refused; cluster_forbidden.
         """
         headers = {"Accept": accept} | ({"Content-Type": media_type} if body is not None else {})
         for attempt in range(2):
@@ -155,7 +155,9 @@ def _error(answer: aiohttp.ClientResponse, what: str) -> MienError:
         case HTTPStatus.CONFLICT:
             return Conflict("cluster_conflict", what)
         case HTTPStatus.FORBIDDEN:
-            return Rejected("cluster_forbidden", f"{what} Apply the operator's Role and RoleBinding.")
+            # an API server that has just begun knows no roles for a moment, and who lacks one may get it
+            detail = f"{what} Apply the operator's Role and RoleBinding."
+            return Unavailable("cluster_forbidden", detail, _retry_after())
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Unavailable("cluster_unavailable", what, _retry_after(answer.headers.get("Retry-After")))
         case status if status < HTTPStatus.INTERNAL_SERVER_ERROR:
