@@ -12,7 +12,7 @@ from mien_core.model.serving import FaceRequest
 from mien_serving.mirror import Result
 from tests.routers import ANSWER, SHADOW, Face, Served
 
-ROUNDS, REQUESTS, CLIENTS, SECONDS = 10, 200, 8, 0.01
+ROUNDS, REQUESTS, CLIENTS, SECONDS = 10, 160, (1, 8), 0.01
 
 
 class SlowFace(Face):
@@ -45,18 +45,18 @@ async def gone() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
-async def times(served: Served) -> list[float]:
+async def times(served: Served, clients: int) -> list[float]:
     """Milliseconds from each request to its answer's last byte."""
     taken: list[float] = []
 
     async def client(number: int) -> None:
-        for request in range(REQUESTS // CLIENTS):
+        for request in range(REQUESTS // clients):
             began = perf_counter()
 
             response = await served.face(f"{number}-{request}")
             await response({"type": "http"}, gone, partial(last_byte, taken, began))
 
-    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    await asyncio.gather(*(client(number) for number in range(clients)))
     await served.settled()
     return taken
 
@@ -64,13 +64,14 @@ async def times(served: Served) -> list[float]:
 async def measure() -> None:
     """Print the figures."""
     with_it, without = (Served(SlowFace(ANSWER), SlowFace(ANSWER), shadow, Elsewhere()) for shadow in (SHADOW, None))
-    figures: dict[str, list[float]] = {"with": [], "without": []}
-    for _ in range(ROUNDS):
-        for name, served in (("without", without), ("with", with_it)):
-            figures[name] += await times(served)
-    for name, taken in figures.items():
-        p99 = quantiles(taken, n=100)[98]
-        print(f"{name:8} mirroring: {len(taken):,} requests, p50 {median(taken):.2f} ms, p99 {p99:.2f} ms")
+    for clients in CLIENTS:
+        figures: dict[str, list[float]] = {"with": [], "without": []}
+        for _ in range(ROUNDS):
+            for name, served in (("without", without), ("with", with_it)):
+                figures[name] += await times(served, clients)
+        for name, taken in figures.items():
+            p95 = quantiles(taken, n=20)[18]
+            print(f"{clients} at once, {name:7} copies: p50 {median(taken):.2f} ms, p95 {p95:.2f} ms of {len(taken):,}")
 
 
 if __name__ == "__main__":

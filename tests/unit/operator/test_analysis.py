@@ -132,6 +132,14 @@ def test_samples_are_the_present_steps() -> None:
     assert judged(asked, *halves, step=1).outcome is Outcome.FAIL
 
 
+def test_photos_of_unknown_tone_count_for_everybody() -> None:
+    """A fault that shows in photos whose tone can't be told, as those in the dark, is a fault."""
+    worse = Group(200, {"metrics.pores": Deltas(200, -1000.0, 6000.0)})
+    judgement = judged([metric(Comparator.SCORES)], window(Tally(groups={"unknown": worse})))
+    assert judgement.outcome is Outcome.FAIL
+    assert only_message(judgement).startswith("metrics.pores is 5.0 points lower (the mean of 200 photos")
+
+
 def test_an_answer_of_nan_is_one_too_many() -> None:
     """A single answer with numbers that are none fails Answers, and no other metric."""
     tally = replace(seen(Candidate()), unsound=Flips(400, lost=1))
