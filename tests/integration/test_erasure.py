@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -27,7 +26,7 @@ from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Caller, Job, JobError, JobStatus
 from mien_core.model.privacy import Person
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.ports import Database, ObjectStore, Transaction
+from mien_core.ports import Database, ObjectStore
 from mien_core.settings import PostgresSettings, S3Settings
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
@@ -37,6 +36,7 @@ from mien_streams.handlers.sweep_erased import SweepErased
 from mien_streams.job_handler import JobHandler
 from mien_streams.looks import Ranker, Recommending
 from tests.makers import SIGNING_KEY, new_upload
+from tests.mortal import Death, KilledError, MortalDatabase, MortalStore
 from tests.people import PICTURES, Life, live_everywhere, naming, rows_of
 from tests.unit.streams.stand_ins import ScriptedServing, answer, delivered
 
@@ -156,66 +156,14 @@ async def test_what_was_done_is_on_record_by_pseudonym(bench: Bench) -> None:
     ]
 
 
-class KilledError(BaseException):
-    """The process is gone: nothing that it would have done after this line happens."""
-
-
-class Death:
-    """Comes at a line."""
-
-    def __init__(self) -> None:
-        self.line = 0
-        self.at = 0
-
-    def pass_by(self) -> None:
-        self.line += 1
-        if self.line == self.at:
-            raise KilledError
-
-
-class MortalDatabase(PostgresDatabase):
-    """The real one, with a line before each unit of work, before its commit and after it, and around each reading."""
-
-    death = Death()
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        self.death.pass_by()
-        async with super().transaction() as transaction:
-            yield transaction
-            self.death.pass_by()
-        self.death.pass_by()
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        self.death.pass_by()
-        async with super().reading() as transaction:
-            yield transaction
-        self.death.pass_by()
-
-
-class MortalStore(MemoryObjectStore):
-    """Has a line before and after each deletion."""
-
-    def __init__(self, death: Death) -> None:
-        super().__init__()
-        self._death = death
-
-    async def erase(self, prefix: str) -> int:
-        self._death.pass_by()
-        erased = await super().erase(prefix)
-        self._death.pass_by()
-        return erased
-
-
 async def test_killed_at_any_line_it_comes_to_the_same_end(bench: Bench) -> None:
     """The event is delivered again to a process that lives, and then nothing is left, in rows or objects."""
-    death = MortalDatabase.death = Death()
+    death = Death()
     store = bench.store = MortalStore(death)
     # so that no later look makes good what an attempt has lost
     bench.late_seconds = 0.0
     lines, marks = 0, dict[str, int]()
-    async with MortalDatabase(PostgresSettings(url=SecretStr(bench.url))) as mortal:
+    async with MortalDatabase(PostgresSettings(url=SecretStr(bench.url)), death) as mortal:
         for line in range(1, 200):
             life = await bench.live()
             marks |= dict.fromkeys(life.marks, line)

@@ -27,35 +27,18 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.idempotency import Answered, Claim, IdempotencyKeys, InFlight, OtherRequest
 from mien_core.model.keys import original_key
-from mien_core.ports import ObjectFacts, Transaction
+from mien_core.ports import ObjectFacts
 from mien_core.rules.uploads import MAX_BYTES
 from mien_core.settings import PostgresSettings
+from tests import mortal
+from tests.mortal import Death, KilledError
+from tests.operations.world import PATIENT
 from tests.webhooks import webhook_rules
 
 DEADLINE_SECONDS = 60.0
 VICTIM = "victim"
 SHOP = PosterSettings(payment_secret=SecretStr("whsec_of-two-ingresses"))
 ANNOUNCEMENT = {"contentType": "image/jpeg", "contentLength": 4}
-
-
-class KilledError(BaseException):
-    """The process is dead: nothing that it would do about it happens."""
-
-
-class Death:
-    """Comes to the victim's task at one of the lines that it passes, where it is awaited."""
-
-    def __init__(self) -> None:
-        self.line = 0
-        self.at: int | None = None
-
-    def pass_by(self) -> None:
-        task = asyncio.current_task()
-        if task is None or task.get_name() != VICTIM:
-            return
-        self.line += 1
-        if self.line == self.at:
-            raise KilledError
 
 
 class MortalKeys:
@@ -93,51 +76,21 @@ class MortalKeys:
         return await self._real.purge(limit)
 
 
-class MortalDatabase(PostgresDatabase):
-    """The real one, with a line before each unit of work, before its commit and after it, and around each reading."""
+class MortalDatabase(mortal.MortalDatabase):
+    """Has lines around each statement about keys, too."""
 
     def __init__(self, settings: PostgresSettings, death: Death) -> None:
-        super().__init__(settings)
-        self._death = death
+        super().__init__(settings, death)
         self.idempotency_keys = MortalKeys(self.idempotency_keys, death)  # type: ignore[assignment]  # it wraps it
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        self._death.pass_by()
-        async with super().transaction() as transaction:
-            yield transaction
-            self._death.pass_by()
-        self._death.pass_by()
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        self._death.pass_by()
-        async with super().writing() as transaction:
-            yield transaction
-            self._death.pass_by()
-        self._death.pass_by()
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        self._death.pass_by()
-        async with super().reading() as transaction:
-            yield transaction
-        self._death.pass_by()
-
-
-class MortalStore(MemoryObjectStore):
-    """Has lines around each write, and stands still at a look where the test says so."""
+class MortalStore(mortal.MortalStore):
+    """Stands still at a look where the test says so."""
 
     def __init__(self, death: Death) -> None:
-        super().__init__()
-        self._death = death
+        super().__init__(death)
         self.frozen = asyncio.Event()
         self.thaw: asyncio.Event | None = None
-
-    async def put(self, key: str, data: bytes, content_type: str) -> None:
-        self._death.pass_by()
-        await super().put(key, data, content_type)
-        self._death.pass_by()
 
     async def head(self, key: str) -> ObjectFacts | None:
         thaw, self.thaw = self.thaw, None
@@ -183,7 +136,9 @@ async def ingress(
         yield Handlers(database, store, consent_required=False, upload_expires=900, download_expires=900)
 
     async with (
-        LifespanManager(create_app(open_handlers, [], webhook_rules=webhook_rules(), poster_settings=SHOP)) as manager,
+        LifespanManager(
+            create_app(open_handlers, [], PATIENT, webhook_rules=webhook_rules(), poster_settings=SHOP)
+        ) as manager,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(manager.app),
             base_url="http://mien.test",

@@ -22,11 +22,12 @@ from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import NewLegalHold
 from mien_core.model.keys import photo_key
 from mien_core.model.retention import ItemState, RunLimits, RunMode, RunState
-from mien_core.ports import ObjectStore, Transaction
+from mien_core.ports import ObjectStore
 from mien_core.settings import PostgresSettings, S3Settings
 from mien_streams.retention import Retention, RetentionSettings
 from mien_streams.retention_runs import RetentionRuns
 from tests.makers import new_upload
+from tests.mortal import Death, KilledError, MortalDatabase, MortalStore
 from tests.people import live
 from tests.retention import PHOTOS, approve, asked, listed, rows_of, run_of, worked_off
 
@@ -163,65 +164,6 @@ async def test_what_a_dry_run_lists_is_what_an_enforced_run_deletes(world: World
     assert before == [(2, 1)]
     assert names[0] == names[1]
     assert len(names[0]) >= 9
-
-
-class KilledError(BaseException):
-    """The process is gone: nothing that it would have done after this line happens."""
-
-
-class Death:
-    """Comes at a line."""
-
-    def __init__(self) -> None:
-        self.line = 0
-        self.at = 0
-
-    def pass_by(self) -> None:
-        self.line += 1
-        if self.line == self.at:
-            raise KilledError
-
-
-class MortalDatabase(PostgresDatabase):
-    """The real one, with a line before each unit of work, before its commit and after it, and around each reading."""
-
-    def __init__(self, settings: PostgresSettings, death: Death) -> None:
-        super().__init__(settings)
-        self._death = death
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        self._death.pass_by()
-        async with super().transaction() as transaction:
-            yield transaction
-            self._death.pass_by()
-        self._death.pass_by()
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        self._death.pass_by()
-        async with super().reading() as transaction:
-            yield transaction
-        self._death.pass_by()
-
-
-class MortalStore(MemoryObjectStore):
-    """Has a line before and after each deletion, and counts what was deleted twice."""
-
-    def __init__(self, death: Death) -> None:
-        super().__init__()
-        self._death = death
-
-    async def erase(self, prefix: str) -> int:
-        self._death.pass_by()
-        erased = await super().erase(prefix)
-        self._death.pass_by()
-        return erased
-
-    async def erase_objects(self, keys: Sequence[str]) -> None:
-        self._death.pass_by()
-        await super().erase_objects(keys)
-        self._death.pass_by()
 
 
 async def test_killed_at_any_line_it_comes_to_the_same_end(

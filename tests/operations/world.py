@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import httpx
 from asgi_lifespan import LifespanManager
@@ -130,6 +130,10 @@ class World:
             await transaction.outbox.remove([row.id for row in await transaction.outbox.due(10_000)])
 
 
+# nobody works off what tests leave, and machines stand still: nobody is sent away for it
+PATIENT: Final = Limits(open_jobs=10**6, outbox_seconds=1e6, database_seconds=1e6, requests=10**6, photos=10**6)
+
+
 def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI:
     """The app as it is in production, but for its object store."""
 
@@ -144,14 +148,12 @@ def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI
         # users who may have webhooks must not see others'
         scopes=APPLICATIONS | {"webhooks"},
     )
-    # nobody does the work here, and a slow machine must not look like a queue
-    patient = Limits(open_jobs=10**6, outbox_seconds=1e6, database_seconds=1e6, requests=10**6, photos=10**6)
-    # and the walk comes by more often than anybody may
+    # the walk comes by more often than anybody may
     limiting = Limiting(RateLimits(caller=10**6, failures=10**6))
     return create_app(
         open_handlers,
         [],
-        patient,
+        PATIENT,
         credentials=CredentialSettings(issuers=(issuer,)),
         limiting=limiting,
         webhook_rules=webhook_rules(),

@@ -1,5 +1,6 @@
 """The API server over HTTP: JSON there and back, and its refusals as the four errors."""
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,6 +34,7 @@ class ClusterApi:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
+        self._left: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,8 +46,11 @@ class ClusterApi:
 
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions = [*self._left.values(), *([self._session] if self._session is not None else [])]
+        for task in self._left:
+            task.cancel()
+        self._session = None
+        for session in sessions:
             await session.close()
 
     async def get(self, path: str, **query: str) -> Document:
@@ -123,8 +128,23 @@ class ClusterApi:
             async with session.request(method, url, json=body, headers=headers, params=query) as answer:
                 yield answer
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._leave(session)
             detail = f"The API server can't be reached: {error or type(error).__name__}."
             raise Unavailable("cluster_unavailable", detail, _retry_after()) from error
+
+    def _leave(self, session: aiohttp.ClientSession) -> None:
+        """Take no connection of this session again, since where one fell silent all may have; others may end on it."""
+        if session is not self._session:
+            return
+        self._session = None
+        task = asyncio.create_task(self._close_later(session))
+        self._left[task] = session
+        task.add_done_callback(self._left.pop)
+
+    async def _close_later(self, session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(self._timeout.total or 0.0)
+        await session.close()
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -1,12 +1,12 @@
 """LegalHold as people write it and read it: whose data must be kept, and since when it is."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mien_core.model.data_classes import DataClass
 from mien_operator.cel import CelRule
 
 Tenant = Annotated[str, Field(min_length=1, max_length=253)]
@@ -18,23 +18,6 @@ class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-class HeldClass(StrEnum):
-    """What can be held by itself; core has the same list, which a test compares."""
-
-    PHOTOS = "photos"
-    DERIVED_IMAGES = "derived_images"
-    ANALYSES = "analyses"
-    LOOKS = "looks"
-    TRYON_SESSIONS = "tryon_sessions"
-    POSTERS = "posters"
-    JOURNAL = "journal"
-    PERIODS = "periods"
-    SKIN_SCANS = "skin_scans"
-    DEAD_LETTERS = "dead_letters"
-    OUTBOX = "outbox"
-    JOB_EVENTS = "job_events"
-
-
 class LegalHoldSpec(_Part):
     """Whose data must be kept, and why. What it covers never changes."""
 
@@ -44,10 +27,10 @@ class LegalHoldSpec(_Part):
         description="The one user that it is about, by the opaque id that the application knows, never an email"
         " address. Without it, all users of the tenant, and what is nobody's.",
     )
-    data_classes: tuple[HeldClass, ...] | None = Field(
+    data_classes: tuple[DataClass, ...] | None = Field(
         default=None,
         min_length=1,
-        max_length=len(HeldClass),
+        max_length=len(DataClass),
         description="What of theirs must be kept. Without it, everything.",
     )
     reason: str = Field(

@@ -6,8 +6,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from mien_core.model.data_classes import DataClass
+from mien_core.model.retention import Store
 from mien_operator.internal_api import InternalApi
-from mien_operator.retention.spec import DataClass, RetentionPolicySpec, Store, duration
+from mien_operator.retention.spec import RetentionPolicySpec, duration
 
 _RUNS: Final = "/retention/runs"
 _ENDED: Final = frozenset({"stopped", "done", "failed"})

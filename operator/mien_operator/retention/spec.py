@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mien_core.model.data_classes import DataClass
+from mien_core.model.retention import Store
 from mien_operator.cel import CelRule
 
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -24,30 +26,6 @@ def duration(text: str) -> timedelta:
 
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class Store(StrEnum):
-    """Where something lies."""
-
-    POSTGRES = "postgres"
-    S3 = "s3"
-
-
-class DataClass(StrEnum):
-    """What can be kept for a time of its own; core has the same list, which a test compares."""
-
-    PHOTOS = "photos"
-    DERIVED_IMAGES = "derived_images"
-    ANALYSES = "analyses"
-    LOOKS = "looks"
-    TRYON_SESSIONS = "tryon_sessions"
-    POSTERS = "posters"
-    JOURNAL = "journal"
-    PERIODS = "periods"
-    SKIN_SCANS = "skin_scans"
-    DEAD_LETTERS = "dead_letters"
-    OUTBOX = "outbox"
-    JOB_EVENTS = "job_events"
 
 
 class Action(StrEnum):

@@ -76,7 +76,10 @@ def _verdict(draft: Draft) -> Judgement | None:
         return None
     windows = [window for window in draft.observed.windows if window.comparison.rollout == comparison.rollout]
     since = draft.status.step_started_at or draft.now
-    return draft.judge(metrics, windows, comparison.step, draft.elapsed(since).total_seconds())
+    # a pause waits for its time or a person, and not for samples
+    waits_for_samples = draft.step is not None and draft.step.analysis is not None
+    waited_seconds = draft.elapsed(since).total_seconds() if waits_for_samples else 0.0
+    return draft.judge(metrics, windows, comparison.step, waited_seconds)
 
 
 def _asked(draft: Draft) -> bool:

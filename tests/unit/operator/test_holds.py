@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mien_core.model.data_classes import DataClass
 from mien_operator.controller import Resource
 from mien_operator.holds.reconcile import Observed, Place, Release, reconcile, wanted_of
-from mien_operator.holds.spec import RULES, HeldClass, LegalHoldSpec
+from mien_operator.holds.spec import RULES, LegalHoldSpec
 from mien_operator.internal_holds import Hold
 from mien_operator.plan import Truth
 
@@ -38,11 +37,6 @@ def standing(**fields: Any) -> Hold:
         id=UID, name="mien/case-7", reason="A lawsuit.", case_reference=None, created_at=NOON, released_at=None
     )
     return known.model_copy(update=fields)
-
-
-def test_the_classes_are_those_that_core_holds() -> None:
-    """Nothing can be asked for that would not be kept, and nothing kept that can't be asked for."""
-    assert [one.value for one in HeldClass] == [one.value for one in DataClass]
 
 
 def test_it_is_ready_by_its_row_alone() -> None:
