@@ -188,6 +188,7 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "get_certificate": ("certificate_not_found",),
     "usage": ("tenant_credential_required", "days_reversed", "too_many_days"),
     "health": (),
+    "ask_for_retention_run": (),
     "list_retention_runs": (),
     "get_retention_run": ("retention_run_not_found",),
     "list_retention_items": ("retention_run_not_found",),
