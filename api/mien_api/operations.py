@@ -33,9 +33,13 @@ class Operation(APIRoute):
         super().__init__(path, endpoint, **options)
         self._head = path.partition("{")[0]
         self._types = types_taken(self)
-        self.is_short = direct(self) is not None
         if self.is_short:
             self.app = self.answer_short
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there is a short way to its endpoint."""
+        return self._short is not None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See APIRoute. Most routes are another path's, which shows before their regular expression is tried."""
@@ -46,7 +50,7 @@ class Operation(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See APIRoute."""
         answer = super().get_route_handler()
-        short = direct(self)
+        short = self._short = direct(self)
 
         async def handle(request: Request) -> Response:
             shedding: Shedding = request.app.state.shedding
