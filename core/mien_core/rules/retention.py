@@ -56,12 +56,6 @@ class Owner:
     job_id: str | None = None
 
 
-def is_possible(rule: RetentionRule) -> bool:
-    """Tell whether there is anything that a rule could be about."""
-    in_s3, rows = rule.data_class in PREFIXES, rule.data_class is not DataClass.DERIVED_IMAGES
-    return in_s3 if rule.store is Store.S3 else rows
-
-
 def owner_of(key: str) -> Owner | None:
     """Tell by its key what an object is; None for one that nobody's retention is about."""
     if found := _PHOTO.fullmatch(key):

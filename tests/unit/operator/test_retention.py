@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from mien_core.errors import Rejected
 from mien_core.model.data_classes import DataClass
-from mien_core.model.retention import RetentionRule, RunMode
+from mien_core.model.retention import RetentionRule, RunMode, Store
 from mien_core.rules.expiry import SETTLED
-from mien_core.rules.retention import is_possible
+from mien_core.rules.retention import PREFIXES
 from mien_operator.controller import Resource
 from mien_operator.plan import Plan, Truth
 from mien_operator.retention.reconcile import Action, Approve, Ask, Observed, Stop, reconcile, run_id_of
@@ -426,6 +426,12 @@ def test_whatever_happens_nothing_goes_that_nobody_agreed_to(steps: list[tuple[s
 def of_core(rule: Rule) -> RetentionRule:
     """The rule as the executor has it."""
     return RetentionRule(rule.store, rule.data_class, duration(rule.ttl))
+
+
+def is_possible(rule: RetentionRule) -> bool:
+    """Whether there is anything that a rule could be about."""
+    in_s3, rows = rule.data_class in PREFIXES, rule.data_class is not DataClass.DERIVED_IMAGES
+    return in_s3 if rule.store is Store.S3 else rows
 
 
 SAMPLES = sorted((Path(__file__).parents[3] / "infra" / "samples").glob("retention-*.yaml"))
