@@ -9,7 +9,7 @@ from mien_api.cursors import Page
 from mien_api.cycle_handlers import Shown
 from mien_api.days import Day
 from mien_api.etags import etag_of
-from mien_api.schemas import WHOLE, Schema, UserId
+from mien_api.schemas import WHOLE, RequestSchema, Schema, UserId
 from mien_core.model.cycle import DiaryMetrics, Flow, JournalContent, JournalEntry, Period, SkinScan
 from mien_core.model.face import NOTICE
 from mien_core.model.texts import Label, Prose
@@ -21,7 +21,7 @@ CycleDay = Annotated[int, Field(strict=True, ge=1, le=366), WHOLE]
 Labels = Annotated[list[Label], Field(max_length=50), AfterValidator(lambda labels: list(dict.fromkeys(labels)))]
 
 
-class JournalFields(Schema):
+class JournalFields(RequestSchema):
     """What can be said of a day. Without cycleDay it is told by the log of periods, each time the entry is read."""
 
     date: Day
@@ -73,7 +73,7 @@ class JournalPage(Schema):
     next_cursor: str | None
 
 
-class NewPeriodBody(Schema):
+class NewPeriodBody(RequestSchema):
     """A day of bleeding. The first after a pause of a week begins a period; a day that is logged again is replaced."""
 
     user_id: UserId
@@ -104,7 +104,7 @@ class PeriodPage(Schema):
     next_cursor: str | None
 
 
-class DiaryMetricsBody(Schema):
+class DiaryMetricsBody(RequestSchema):
     """0-100, more is better; null where nothing is known."""
 
     radiance: Percent | None = Field(default=None, examples=[62.5])
@@ -114,7 +114,7 @@ class DiaryMetricsBody(Schema):
     dark_circles: Percent | None = None
 
 
-class NewScanBody(Schema):
+class NewScanBody(RequestSchema):
     """A line of the skin diary. Without cycleDay it is told by the log of periods, each time the line is read."""
 
     user_id: UserId

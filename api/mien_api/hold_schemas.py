@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import Field
 
 from mien_api.cursors import Page
-from mien_api.schemas import Schema
+from mien_api.schemas import RequestSchema, Schema
 from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import LegalHold, NewLegalHold
+from mien_core.model.texts import BLANK
 
 _PRINTED = r"^[^\x00-\x1f\x7f]+$"
 # a role or a ticket; the audit log names nobody
@@ -18,10 +19,10 @@ Requester = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-
 Name = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTED)]
 TenantName = Annotated[str, Field(min_length=1, max_length=253, pattern=_PRINTED)]
 # an id as the application's issuer gives it; an email address is none
-OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^@\s\x00-\x1f\x7f]+$")]
+OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=f"^[^@{BLANK}]+$")]
 
 
-class NewHoldBody(Schema):
+class NewHoldBody(RequestSchema):
     """What must be kept: of one user or of a whole tenant, of some classes or everything. That never changes."""
 
     name: Name = Field(examples=["mien/case-7"])
@@ -77,7 +78,7 @@ class ErasureState(StrEnum):
     FAILED = "failed"
 
 
-class NewErasureBody(Schema):
+class NewErasureBody(RequestSchema):
     """Asks for a user's erasure. Asked for again by its id it is the same one, and begins if it was blocked."""
 
     id: UUID

@@ -6,12 +6,12 @@ from pydantic import Field
 
 from mien_api.cursors import Page
 from mien_api.days import Day
-from mien_api.schemas import JobBody, Schema, UserId, job_body
+from mien_api.schemas import JobBody, RequestSchema, Schema, UserId, job_body
 from mien_core.model.insights import NOTICES, Engine, Insight
 from mien_core.model.platform import JobHistory
 
 
-class InsightRequest(Schema):
+class InsightRequest(RequestSchema):
     """Whose diary, and of which days, both included: at most 366. Without `to` until UTC's today; without `from` 30."""
 
     user_id: UserId

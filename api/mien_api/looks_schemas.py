@@ -4,22 +4,44 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from mien_api.cursors import Page
-from mien_api.schemas import Schema, UserId
+from mien_api.schemas import RequestSchema, Schema, UserId
 from mien_core.model.looks import Look, Preset, Product
 from mien_core.model.texts import Line
 
 
-class NewLookBody(Schema):
+class NewPresetBody(Preset):
+    """How one region is made up, as it is sent."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    @property
+    def preset(self) -> Preset:
+        """As the platform has it."""
+        return Preset.model_validate(dict(self), by_alias=False, by_name=True)
+
+
+class NewProductBody(Product):
+    """A product, as it is sent."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    @property
+    def product(self) -> Product:
+        """As the platform has it."""
+        return Product.model_validate(dict(self), by_alias=False, by_name=True)
+
+
+class NewLookBody(RequestSchema):
     """A look to be saved; uploadId is the photo that it was made for, if it was made for one."""
 
     user_id: UserId
     upload_id: UUID | None = None
     name: Line = Field(examples=["Soft evening"])
-    presets: Annotated[list[Preset], Field(max_length=50)] = Field(default=[])
-    products: Annotated[list[Product], Field(max_length=50)] = Field(default=[])
+    presets: Annotated[list[NewPresetBody], Field(max_length=50)] = Field(default=[])
+    products: Annotated[list[NewProductBody], Field(max_length=50)] = Field(default=[])
 
 
 class LookBody(Schema):

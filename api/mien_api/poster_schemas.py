@@ -13,12 +13,12 @@ from mien_api.schemas import UserId
 from mien_core.model.platform import JobStatus
 from mien_core.model.posters import Design, Payment, PaymentStatus, Poster, PosterAccount
 from mien_core.model.serving import Aspect
-from mien_core.model.texts import Label, Line
+from mien_core.model.texts import BLANK, Label, Line
 from mien_core.rules.posters import title_of
 
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")]
+Email = Annotated[str, Field(max_length=254, pattern=f"^[^@{BLANK}]+@[^@{BLANK}]+$")]
 # all characters but NUL, and one at least that can be seen
-Prompt = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+Prompt = Annotated[str, Field(min_length=1, max_length=2000, pattern=rf"^[^\x00]*[^{BLANK}][^\x00]*$")]
 
 
 class NewAccountBody(BaseModel):

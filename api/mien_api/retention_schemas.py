@@ -1,5 +1,6 @@
 """What the operator sends and gets of retention, in camelCase."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from mien_api.cursors import Page
-from mien_api.schemas import WHOLE, Schema
+from mien_api.schemas import WHOLE, RequestSchema, Schema
 from mien_core.model.data_classes import DataClass
 from mien_core.model.retention import (
     ItemState,
@@ -31,7 +32,7 @@ Seconds = Annotated[int, Field(strict=True, ge=0, le=_LONGEST_SECONDS), WHOLE]
 Whole = Annotated[int, Field(strict=True, ge=1, le=10_000_000), WHOLE]
 
 
-class _AgesBody(Schema):
+class _AgesBody(RequestSchema):
     ttl_seconds: Seconds = Field(examples=[2_592_000])
     grace_seconds: Seconds = Field(default=0, examples=[3600])
 
@@ -66,7 +67,7 @@ class RowsRuleBody(_AgesBody):
 RetentionRuleBody = Annotated[ObjectsRuleBody | RowsRuleBody, Field(discriminator="store")]
 
 
-class RetentionLimitsBody(Schema):
+class RetentionLimitsBody(RequestSchema):
     """How fast, and how far; above maxPercent of a class a run asks first."""
 
     rows_per_second: Whole = Field(default=500, examples=[500])
@@ -75,7 +76,7 @@ class RetentionLimitsBody(Schema):
     max_percent: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] = Field(default=20, examples=[20])
 
 
-class NewRetentionRunBody(Schema):
+class NewRetentionRunBody(RequestSchema):
     """Asks for a run. Asked for again by its id, it is the run that it was."""
 
     id: UUID
@@ -122,9 +123,11 @@ class RetentionCountsBody(Schema):
     skipped: int = Field(ge=0, examples=[0])
 
 
-class CountedRuleBody(_AgesBody):
+class CountedRuleBody(Schema):
     """A rule, and what came of it."""
 
+    ttl_seconds: Seconds = Field(examples=[2_592_000])
+    grace_seconds: Seconds = Field(examples=[3600])
     store: Store = Field(examples=["s3"])
     data_class: DataClass = Field(examples=["photos"])
     counts: RetentionCountsBody
@@ -177,7 +180,7 @@ class RetentionItemsPage(Schema):
     next_cursor: str | None
 
 
-class StopRetentionRunBody(Schema):
+class StopRetentionRunBody(RequestSchema):
     """Why it is stopped: a word for programs."""
 
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,63}$")] = Field(
@@ -188,7 +191,6 @@ class StopRetentionRunBody(Schema):
 def run_body(run: Run) -> RetentionRunBody:
     """A run as the operator sees it."""
     request = run.request
-    limits = request.limits
     return RetentionRunBody(
         id=UUID(run.id),
         policy_id=request.policy_id,
@@ -202,12 +204,7 @@ def run_body(run: Run) -> RetentionRunBody:
             for rule, counts in zip(request.rules, run.counts, strict=True)
         ],
         tenants=list(request.tenants),
-        limits=RetentionLimitsBody(
-            rows_per_second=limits.rows_per_second,
-            objects_per_second=limits.objects_per_second,
-            max_deletes=limits.max_deletes,
-            max_percent=limits.max_percent,
-        ),
+        limits=RetentionLimitsBody.model_validate(asdict(request.limits), by_alias=False, by_name=True),
         proposal_ttl_seconds=int(request.proposal_ttl.total_seconds()),
         counts=_counts(run.totals),
         as_of=run.as_of,

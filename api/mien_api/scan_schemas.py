@@ -8,13 +8,13 @@ from pydantic import Field
 from mien_api.cycle_schemas import ScanBody, scan_body
 from mien_api.days import Day
 from mien_api.scan_handlers import ScanResult
-from mien_api.schemas import JobBody, Schema, UserId, job_body
+from mien_api.schemas import JobBody, RequestSchema, Schema, UserId, job_body
 from mien_core.model.platform import JobHistory
 
 Points = Annotated[float, Field(ge=-100, le=100)]
 
 
-class ScanOrder(Schema):
+class ScanOrder(RequestSchema):
     """Whose skin diary a photo is for, and for which day; without a date it is UTC's today."""
 
     user_id: UserId

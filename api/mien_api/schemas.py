@@ -35,7 +35,13 @@ class Schema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
-class UploadUrlRequest(Schema):
+class RequestSchema(Schema):
+    """What a client sends: read by its documented names alone. Another field is one that the contract doesn't have."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
+class UploadUrlRequest(RequestSchema):
     """Announces a photo: contentLength is its exact size in bytes."""
 
     # what is not among them, or larger, is refused with a code of its own
@@ -48,7 +54,7 @@ class UploadUrlRequest(Schema):
     consent: Flag | None = Field(default=None, description="The person in the photo agreed to its analysis.")
 
 
-class UploadUrlQuery(Schema):
+class UploadUrlQuery(RequestSchema):
     """Announces a photo in a URL, where all is text. What may be left out can't be null there."""
 
     content_type: str = Field(
@@ -74,7 +80,7 @@ class UploadUrl(Schema):
     expires_in: int
 
 
-class AnalyzeRequest(Schema):
+class AnalyzeRequest(RequestSchema):
     """Asks for the analysis of an uploaded photo."""
 
     upload_id: UUID

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mien_api.cursors import Page
-from mien_api.schemas import Schema
+from mien_api.schemas import RequestSchema, Schema
 from mien_core.model.webhooks import DisabledReason, Webhook, WebhookEvent
 from mien_core.rules.egress import LONGEST_URL, URL_PATTERN
 
@@ -22,7 +22,7 @@ Url = Annotated[
 ]
 
 
-class NewWebhookBody(Schema):
+class NewWebhookBody(RequestSchema):
     """Where to tell of what; job.processing is none of the events: a webhook is told of ends."""
 
     url: Url

@@ -54,14 +54,21 @@ def _ids(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A query or a body without a drawn cursor, which is nobody's, and with days that a rule doesn't refuse."""
+    """A query or a body without a drawn cursor, which is nobody's, and with consent and days that no rule refuses."""
     kept = {name: value for name, value in said.items() if name != "cursor"}
+    if kept.get("consent") in {False, "false"}:
+        del kept["consent"]
     return {**kept, "to": kept["from"]} if "from" in kept else kept
 
 
 def _make_conditions_hold(case: schemathesis.Case[Any]) -> None:
-    """A drawn version is never the current one, a key that comes twice another request's, a signature nobody's."""
+    """A drawn version is never the current one, a key that comes twice another request's, a signature nobody's.
+
+    Who refuses consent is refused.
+    """
     case.headers.pop(SIGNATURE_HEADER, None)
+    if case.headers.get("Consent") == "refused":
+        case.headers["Consent"] = "given"
     if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
     make_key_new(case)

@@ -26,8 +26,8 @@ async def save_look(body: NewLookBody, caller: GlamCaller, request: Request) -> 
         body.user_id,
         upload_id=None if body.upload_id is None else str(body.upload_id),
         name=body.name,
-        presets=body.presets,
-        products=body.products,
+        presets=[one.preset for one in body.presets],
+        products=[one.product for one in body.products],
     )
     return Response(look_body(look).model_dump_json(by_alias=True), HTTPStatus.CREATED, media_type="application/json")
 

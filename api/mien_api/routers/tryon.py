@@ -23,7 +23,7 @@ MAX_BODY_BYTES: Final = MAX_BYTES + OVERHEAD_BYTES
 
 _LOOK: Final[dict[str, Any]] = {
     "description": f"the name of a look (none is {DEFAULT_LOOK}), or a saved look's presets as JSON",
-    "anyOf": [{"type": "string", "enum": list(LOOKS)}, {"type": "string", "pattern": r"^\s*\["}],
+    "anyOf": [{"type": "string", "enum": list(LOOKS)}, {"type": "string", "pattern": r"^[ \t\n\r]*\["}],
     "examples": ["classic-red"],
 }
 _FORM: Final[dict[str, Any]] = {

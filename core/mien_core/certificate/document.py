@@ -15,7 +15,11 @@ _SUBJECT: Final = "user:5b0c9d6f4f4c4e0f8d3b6f3e0a1b2c3d"
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["5f" * 32])]
 Moment = Annotated[
-    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$", examples=["2026-11-20T10:00:00.000000Z"])
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+        examples=["2026-11-20T10:00:00.000000Z"],
+    ),
 ]
 Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=300)]

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 from fastapi.openapi.models import OpenAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from mien_api.contract.catalogue import CATALOGUE
 from mien_api.contract.examples import NAMES, Examples
 from mien_api.contract.openapi import TAGS, declare, operations_of
 from mien_api.contract.operations import OWN, STATUSES
 from mien_api.credential_settings import CredentialSettings
+from mien_api.cycle_schemas import NewPeriodBody
 from tests.unit.api.conftest import Platform
 
 DOCUMENT: Final = Platform().app().openapi()
@@ -199,3 +202,33 @@ def test_where_no_credential_is_asked_for_it_is_said() -> None:
     for document, tags in ((open_to_all, {"GlamAI", "Jobs"}), (closed, set())):
         declared = [operation for _, _, operation in operations_of(document) if operation.get("security")]
         assert {operation["tags"][0] for operation in declared if {} in operation["security"]} == tags
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, and in their fields' in turn."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation)
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def test_a_field_is_read_by_its_documented_name_alone() -> None:
+    """What code calls a field isn't a second name of it: userId is in the contract, and user_id is a field too many."""
+    read = {
+        model
+        for route in iter_route_contexts(Platform().app().routes)
+        if isinstance(route.original_route, APIRoute)
+        for part in [*route.original_route.dependant.body_params, *route.original_route.dependant.query_params]
+        for model in _models(part.field_info.annotation)
+    }
+    assert NewPeriodBody in read
+    undocumented = [
+        f"{model.__name__}.{name}"
+        for model in read
+        if model.model_config.get("populate_by_name")
+        for name, field in model.model_fields.items()
+        if field.validation_alias not in {None, name}
+    ]
+    assert undocumented == []
