@@ -336,7 +336,8 @@ class World:
             finally:
                 self.serve.pass_time(1.0)
             resting = {"Healthy", "Compared", "Aborted", "Held", "Refused"}
-            if self.status == before and self.serve.puts == puts and self.status["phase"] in resting:
+            loading = any(one.status == "DEPLOYING" for one in self.serve.applications.values())
+            if self.status == before and self.serve.puts == puts and self.status["phase"] in resting and not loading:
                 return
         raise AssertionError(f"It does not come to rest: {self.status}")
 

@@ -118,7 +118,10 @@ def _lost(draft: Draft, action: PutConfiguration) -> bool:
     router = applications.pop(ROUTER_APPLICATION)
     revisions = router["deployments"][0]["user_config"]["revisions"]
     weights = {name: entry["weight"] for name, entry in revisions.items() if entry["weight"]}
-    return weights != {name: weight for name, weight in draft.serve.weights.items() if weight} or any(
+    shifted = weights != {name: weight for name, weight in draft.serve.weights.items() if weight}
+    # a candidate that was lost and runs again is given its share back, and that it was lost was said already
+    expected = draft.before.phase is Phase.LOADING
+    return (shifted and not expected) or any(
         name not in live or not live[name].is_as(application) for name, application in applications.items()
     )
 

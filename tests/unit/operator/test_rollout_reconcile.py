@@ -343,12 +343,14 @@ def test_what_is_kept_for_going_back_makes_room(world: World) -> None:
 
 
 def test_a_restarted_head_is_healed(world: World) -> None:
-    """Everything is put again, in mid-rollout with the weights of the present step."""
+    """Everything is put again, in mid-rollout, and the candidate has its share again as soon as it runs, not before."""
     world.edit(spec("b"))
     world.until(Phase.PAUSED)
     world.serve.restart()
     world.look()
     assert set(world.serve.state.revisions) == {A, B}
+    assert world.serve.state.weights[A] == 1.0
+    world.until(Phase.PAUSED)
     assert world.serve.state.weights == {A: 0.8, B: 0.2}
     assert [note.reason for note in world.notes if note.type is NoteType.WARNING] == ["Healed"]
     world.until(Phase.HEALTHY)
