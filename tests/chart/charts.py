@@ -111,7 +111,9 @@ class Rendered:
             source = variable.get("valueFrom", {})
             if "secretKeyRef" in source:
                 reference = source["secretKeyRef"]
-                environment[variable["name"]] = secrets[reference["name"]][reference["key"]]
+                secret = secrets[reference["name"]]
+                if reference["key"] in secret or not reference.get("optional"):
+                    environment[variable["name"]] = secret[reference["key"]]
             elif "fieldRef" in source:
                 environment[variable["name"]] = fields[source["fieldRef"]["fieldPath"]]
             else:

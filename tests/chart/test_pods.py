@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from mien_api.wiring import ApiSettings
 from mien_core.__main__ import MigrateSettings
 from mien_operator.wiring import ProcessSettings
+from mien_serving.router import RouterSettings
 from mien_serving.wiring import ReplicaSettings
 from mien_streams.wiring import settings_class
 from tests.chart.charts import NAMESPACE, REPOSITORY, SCENARIOS, Container, Rendered, scenario
@@ -19,7 +21,7 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
     "mien-s3": {"access-key-id": "id", "secret-access-key": "secret"},
     "mien-redis": {"url": "redis://redis:6379"},
     "mien-webhooks": {"key": "k" * 32},
-    "mien-ray": {"auth_token": "token"},
+    "mien-ray": {"auth_token": "token", "comparisons_token": "comparisons"},
     "mien-erasure": {"signing-key": "0" * 64},
     "mien-operator": {"api-key": "mien_key"},
     "payments": {"secret": "p" * 16},
@@ -120,6 +122,10 @@ def test_replicas_are_spread(rendered: Mapping[str, Rendered], name: str) -> Non
         assert len(pod["spec"]["topologySpreadConstraints"]) == 2
 
 
+class RayPodSettings(ReplicaSettings, RouterSettings):
+    """Replicas run on workers and the router on the head; both are pods of one kind."""
+
+
 def _settings(container: Container) -> Any:
     """The settings class of a container's process."""
     if container.component == "streams":
@@ -127,7 +133,7 @@ def _settings(container: Container) -> Any:
     return {
         "api": ApiSettings,
         "migrations": MigrateSettings,
-        "serving": ReplicaSettings,
+        "serving": RayPodSettings,
         "assets": ReplicaSettings,
         "operator": ProcessSettings,
     }[container.component]
@@ -147,8 +153,11 @@ def test_each_process_is_told_all_that_it_must_know(
             assert (settings.s3.secret_access_key is None) == (name == "external"), container.owner
         if container.component == "streams":
             assert settings.streams.instance == FIELDS["metadata.name"]
+        if container.component == "serving":
+            assert settings.comparisons.token == SecretStr("comparisons")
         if container.component == "operator":
             assert settings.operator.namespace == NAMESPACE
+            assert settings.rollouts.router_token == SecretStr("comparisons")
             assert settings.rollouts.http_port == rendered[name].one("Service", "serving")["spec"]["ports"][0]["port"]
 
 
@@ -161,6 +170,16 @@ def test_no_process_knows_a_secret_that_it_has_no_use_for(rendered: Mapping[str,
         for variable in container.spec.get("env", ()):
             if "secretKeyRef" in variable.get("valueFrom", {}) and variable["name"] != "RAY_AUTH_TOKEN":
                 assert variable["name"].startswith(tuple(groups)), f"{container.owner}: {variable['name']}"
+
+
+def test_comparisons_need_no_token_of_their_own(rendered: Mapping[str, Rendered]) -> None:
+    """Where the Secret has none, neither the router asks for one nor the operator shows one, and both start."""
+    default = rendered["small"]
+    without = {**SECRETS, "mien-ray": {"auth_token": "token"}}
+    for component, name in (("serving", "MIEN_COMPARISONS__TOKEN"), ("operator", "MIEN_ROLLOUTS__ROUTER_TOKEN")):
+        container = default.container(component)
+        assert default.environment(container, SECRETS, FIELDS)[name] == "comparisons"
+        assert name not in default.environment(container, without, FIELDS)
 
 
 def test_settings_reach_their_process(rendered: Mapping[str, Rendered]) -> None:

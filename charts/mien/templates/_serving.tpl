@@ -22,6 +22,7 @@ spec:
         - name: RAY_AUTH_MODE
           value: token
         {{- include "mien.env.ray" (dict "root" .root "name" "RAY_AUTH_TOKEN") | nindent 8 }}
+        {{- include "mien.env.comparisons" (dict "root" .root "name" "MIEN_COMPARISONS__TOKEN") | nindent 8 }}
         {{- with include "mien.env.s3" .root }}{{ . | nindent 8 }}{{ end }}
         {{- with include "mien.env.own" (merge (dict "path" "serving") $serving) }}{{ . | nindent 8 }}{{ end }}
       ports:

@@ -78,6 +78,18 @@ MIEN_S3__PUBLIC_ENDPOINT: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 
+{{/* The token that whoever reads comparisons shows; none without that key. Arguments: root, name (of the variable). */}}
+{{- define "mien.env.comparisons" -}}
+{{- with .root.Values.serving.auth -}}
+- name: {{ $.name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .comparisonsTokenKey }}
+      optional: true
+{{- end -}}
+{{- end -}}
+
 {{/* Settings that are secrets: never plain ones. A test compares them with the code. */}}
 {{- define "mien.settings.secret" -}}
 - MIEN_COMPARISONS__TOKEN
