@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mien_api.credential_settings import IssuerSettings
+from mien_api.retention_schemas import ObjectsRuleBody, RowsRuleBody
+from mien_core.model.data_classes import DataClass
 from mien_core.model.keys import photo_key
+from mien_core.rules.retention import PREFIXES
 from mien_streams.retention_runs import RetentionRuns
 from tests.makers import new_upload
 from tests.unit.api.conftest import Platform
@@ -183,3 +186,13 @@ def test_no_token_is_the_operators() -> None:
         IssuerSettings(
             url="https://issuer.example", audiences=frozenset({"mien"}), tenant="acme", scopes=frozenset({"operator"})
         )
+
+
+def test_the_contract_names_the_classes_that_each_store_holds() -> None:
+    """A class whose objects or rows are known to the rules can be asked for, and no other."""
+
+    def named(rule: type[BaseModel]) -> set[DataClass]:
+        return set(get_args(rule.model_fields["data_class"].annotation))
+
+    assert named(ObjectsRuleBody) == set(PREFIXES)
+    assert named(RowsRuleBody) == set(DataClass) - {DataClass.DERIVED_IMAGES}
