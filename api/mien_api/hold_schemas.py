@@ -11,7 +11,6 @@ from mien_api.cursors import Page
 from mien_api.schemas import RequestSchema, Schema
 from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import LegalHold, NewLegalHold
-from mien_core.model.texts import BLANK
 
 _PRINTED = r"^[^\x00-\x1f\x7f]+$"
 # a role or a ticket; the audit log names nobody
@@ -19,7 +18,7 @@ Requester = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-
 Name = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTED)]
 TenantName = Annotated[str, Field(min_length=1, max_length=253, pattern=_PRINTED)]
 # an id as the application's issuer gives it; an email address is none
-OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=f"^[^@{BLANK}]+$")]
+OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^@\x00-\x20\x7f]+$")]
 
 
 class NewHoldBody(RequestSchema):

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 # For a character class of a pattern: control characters and all that is blank. What \s means depends on who reads the
-# pattern (a client's ECMA, the server's Rust, Kubernetes' RE2), and so does how a character is escaped above xff.
-BLANK: Final = "\\x00-\\x20\\x7f-\\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+# pattern: a client's ECMA or the server's Rust.
+BLANK: Final = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 # No line breaks and other control characters. That half of a character is no text, pydantic sees itself.
 _LINE = r"^[^\x00-\x1f\x7f]+$"

@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from mien_core.model.data_classes import DataClass
-from mien_core.model.texts import BLANK
 from mien_operator.cel import CelRule
 
 Tenant = Annotated[str, Field(min_length=1, max_length=253)]
 # An id, as the application's issuer gives it. An email address is none: whoever reads resources would read it.
-OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=f"^[^@{BLANK}]+$")]
+OpaqueUserId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^@\x00-\x20\x7f]+$")]
 
 
 class _Part(BaseModel):
