@@ -84,7 +84,7 @@ MODEL_ROLLOUT: Final = Kind(
     columns=(
         Column("Phase", ".status.phase", description="Where the rollout is."),
         Column("Step", ".status.step", description="The present step, and how many there are."),
-        Column("Weight", ".status.weights.observed", "integer", description="Percent that the wanted revision answers."),
+        Column("Weight", ".status.weights.observed", "integer", description="Percent the wanted revision answers."),
         Column("Stable", ".status.stableRevision", description="The revision that answers."),
         Column("Candidate", ".status.candidateRevision", description="The revision that may take over."),
         _READY,
