@@ -149,7 +149,7 @@ def make_app(database: Database, store: ObjectStore, issuer_url: str) -> FastAPI
         scopes=APPLICATIONS | {"webhooks"},
     )
     # the walk comes by more often than anybody may
-    limiting = Limiting(RateLimits(caller=10**6, failures=10**6))
+    limiting = Limiting(RateLimits(caller=10**6, anonymous=10**6, failures=10**6))
     return create_app(
         open_handlers,
         [],
