@@ -11,8 +11,10 @@ from schemathesis.core.parameters import ParameterLocation
 
 from mien_api.contract.openapi import JSON
 from mien_api.routers.dependencies import SIGNATURE_HEADER
+from mien_core.rules.tryon import DEFAULT_LOOK, LOOKS
 from tests.operations.world import Call
 
+FORM: Final = "multipart/form-data"
 # a pack is named as things are that have ids
 _ID: Final = re.compile(r"(.*[a-z])?(_id|Id|ID)|id|pack")
 
@@ -33,6 +35,20 @@ def make_it_about(case: schemathesis.Case[Any], call: Call) -> None:
         case.body = _with_ids(case.body, call)
     if ParameterLocation.HEADER in valid:
         _make_conditions_hold(case)
+
+
+def is_a_form_as_rules_want_it(case: schemathesis.Case[Any]) -> bool:
+    """Whether a form, if it is one, agrees to the analysis and names a look: presets as JSON no pattern describes."""
+    if case.media_type != FORM or not isinstance(case.body, dict):
+        return True
+    return case.body.get("consent", True) is not False and case.body.get("look", DEFAULT_LOOK) in LOOKS
+
+
+def can_be_sent(case: schemathesis.Case[Any]) -> bool:
+    """A form has no lists: an empty one is a field left out, and one of a single text is that text. Both are right."""
+    if case.media_type != FORM or not isinstance(case.body, dict):
+        return True
+    return not any(isinstance(value, list) and len(value) <= 1 for value in case.body.values())
 
 
 def _of_path(template: str, path: str) -> dict[str, str]:
