@@ -100,7 +100,8 @@ class Resources:
         query = {"limit": str(_PAGE)}
         while True:
             page = await self._api.call("GET", self._path(kind), accept=media_type, query=query)
-            for item in page["items"]:
+            # of metadata that are none the API server says null
+            for item in page["items"] or ():
                 yield item
             go_on = page["metadata"].get("continue")
             if not go_on:
