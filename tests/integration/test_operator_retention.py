@@ -18,6 +18,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import Conflict, Missing, Rejected, Unavailable
 from mien_core.model.keys import photo_key
+from mien_core.ports import Database
 from mien_local.ports import HOST, unused_port
 from mien_operator.controller import Resource
 from mien_operator.internal_api import InternalApi
@@ -71,7 +72,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def serving(database: MemoryDatabase, store: MemoryObjectStore) -> AsyncIterator[str]:
+async def serving(database: Database, store: MemoryObjectStore) -> AsyncIterator[str]:
     """The api on a port of its own; its address."""
     port = unused_port()
     app = make_app(database, store, "https://issuer.example")
@@ -146,7 +147,9 @@ async def test_too_much_at_once_asks_also_where_the_policy_enforces(bench: Bench
     held = await bench.looked(resource)
     assert [one.reason for one in held.conditions if one.type == "Degraded"] == ["TooMany"]
     assert len(bench.store.keys()) == 3
-    stopped = await bench.looked(policy({"mode": "Enforce", "limits": {"maxPercentPerRun": 60}}))
+    corrected = policy({"mode": "Enforce", "limits": {"maxPercentPerRun": 60}}, status=held.status)
+    await bench.looked(corrected)
+    stopped = await bench.looked(corrected)
     assert [note.reason for note in stopped.notes] == ["RunStopped"]
 
 

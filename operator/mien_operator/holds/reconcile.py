@@ -73,13 +73,14 @@ def reconcile(resource: Resource[LegalHoldSpec], observed: Observed) -> Plan[Act
 
 def _deleted(hold: Hold | None) -> Plan[Action]:
     """Lift it before the resource goes, so that none stands that nobody can see."""
-    if hold is None or hold.released_at is not None:
+    if hold is None:
         return Plan(status=_status(hold))
     message = "It is lifted: what it kept may go."
     return Plan(
         status=_status(hold),
         conditions=(Condition("Ready", Truth.FALSE, "Lifting", message),),
-        actions=(Release(),),
+        # an operator that died after it lifted it has told nobody
+        actions=(Release(),) if hold.released_at is None else (),
         notes=(Note(NoteType.NORMAL, "Lifted", message),),
     )
 

@@ -1,6 +1,6 @@
 """What follows from a policy, its newest run and the time: pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from mien_core.errors import Rejected
 from mien_operator.controller import Resource
 from mien_operator.plan import Condition, Note, NoteType, Plan, Truth
+from mien_operator.retention.news import news_of
 from mien_operator.retention.report import (
     APPROVE,
     breaker_of,
@@ -31,6 +32,8 @@ UNDER_WAY_SECONDS: Final = 5.0
 WAITING_SECONDS: Final = 60.0
 # Clocks are set back, and zones change: nobody sleeps for longer than this.
 _LONGEST_SECONDS: Final = 3600.0
+# A run that was told to stop has done so.
+_STOPPING_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ def run_id_of(policy_id: str, scheduled_at: datetime) -> str:
 def reconcile(resource: Resource[RetentionPolicySpec], observed: Observed, now: datetime) -> Plan[Action]:
     """Decide what is to be done for a policy."""
     run = observed.run
+    plan = _decided(resource, run, now)
+    return replace(plan, notes=(*news_of(resource.status, run), *plan.notes))
+
+
+def _decided(resource: Resource[RetentionPolicySpec], run: Run | None, now: datetime) -> Plan[Action]:
     if resource.deleting:
         return _released(run)
     spec = resource.spec
@@ -103,19 +111,16 @@ def _between(
     """No run is under way: one is asked for if a moment has come since the last one's."""
     due = _due(resource, run, schedule, now)
     following = schedule.following(now)
-    notes = () if run is None else _told(resource, run)
     if due is not None:
         return Plan(
             status=status_of(Phase.LISTING, run, following),
             conditions=(ready(), progressing("Asked", "A run was asked for."), healthy()),
             actions=(due,),
-            notes=(*notes, Note(NoteType.NORMAL, "RunAsked", f"The run {due.run_id} was asked for.")),
             look_again_seconds=UNDER_WAY_SECONDS,
         )
     return Plan(
         status=status_of(Phase.WAITING, run, following),
         conditions=(ready(), idle(), health_of(run)),
-        notes=notes,
         look_again_seconds=_until(following, now),
     )
 
@@ -145,18 +150,14 @@ def _proposed(resource: Resource[RetentionPolicySpec], run: Run, schedule: Sched
             status=status_of(Phase.DELETING, run, following),
             conditions=(ready(), progressing("Approved", "What is on the approved list goes."), healthy()),
             actions=(Approve(run.id),),
-            notes=(Note(NoteType.NORMAL, "RunApproved", f"The run {run.id} was approved: {counted(run)}."),),
             look_again_seconds=UNDER_WAY_SECONDS,
         )
     if expired:
-        due = _due(resource, run, schedule, now)
-        message = f"The proposal {run.id} was not approved in time and is withdrawn. The next run makes another one."
         return Plan(
-            status=status_of(Phase.WAITING if due is None else Phase.LISTING, run, following),
+            status=status_of(Phase.WAITING, run, following),
             conditions=(ready(), idle(), healthy()),
-            actions=(Stop(run.id, "proposal_expired"), *(() if due is None else (due,))),
-            notes=(Note(NoteType.WARNING, "ProposalExpired", message),),
-            look_again_seconds=UNDER_WAY_SECONDS,
+            actions=(Stop(run.id, "proposal_expired"),),
+            look_again_seconds=_STOPPING_SECONDS,
         )
     waiting = idle("AwaitingApproval", how_to_approve(run))
     if said:
@@ -185,13 +186,11 @@ def _under_way(run: Run, schedule: Schedule, now: datetime) -> Plan[Action]:
 
 def _stopped(resource: Resource[RetentionPolicySpec], run: Run, reason: str) -> Plan[Action]:
     is_paused = resource.spec.paused
-    why = "was paused" if is_paused else "has changed"
     return Plan(
         status=status_of(Phase.PAUSED if is_paused else Phase.WAITING, run, None),
         conditions=(ready(), idle(), healthy(), *((paused(),) if is_paused else ())),
         actions=(Stop(run.id, reason),),
-        notes=(Note(NoteType.WARNING, "RunStopped", f"The run {run.id} was stopped: the policy {why}."),),
-        look_again_seconds=UNDER_WAY_SECONDS,
+        look_again_seconds=_STOPPING_SECONDS,
     )
 
 
@@ -214,25 +213,15 @@ def _invalid(run: Run | None, error: Rejected) -> Plan[Action]:
 
 def _released(run: Run | None) -> Plan[Action]:
     """A policy goes once nothing is done in its name any more."""
+    status = status_of(Phase.WAITING, run, None)
     if run is None or run.ended:
-        return Plan(released=True)
+        return Plan(status=status, released=True)
     return Plan(
+        status=status,
         actions=(Stop(run.id, "policy_deleted"),),
-        notes=(Note(NoteType.WARNING, "RunStopped", f"The run {run.id} was stopped: its policy is deleted."),),
-        look_again_seconds=1.0,
+        look_again_seconds=_STOPPING_SECONDS,
         released=False,
     )
-
-
-def _told(resource: Resource[RetentionPolicySpec], run: Run) -> tuple[Note, ...]:
-    """What is told of a run that has ended, once: when status doesn't say so yet."""
-    known = resource.status.get("lastRun") or {}
-    if known.get("id") == run.id and known.get("state") == run.state:
-        return ()
-    if run.state == "done":
-        return (Note(NoteType.NORMAL, "RunDone", f"The run {run.id} is done: {counted(run)}."),)
-    message = f"The run {run.id} {run.state} ({run.reason}): {counted(run)}."
-    return (Note(NoteType.WARNING, "RunFailed" if run.state == "failed" else "RunStopped", message),)
 
 
 def _until(moment: datetime, now: datetime) -> float:

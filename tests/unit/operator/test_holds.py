@@ -82,6 +82,8 @@ def test_deleted_it_is_lifted_before_it_goes() -> None:
     for gone in (None, standing(released_at=NOON)):
         plan = reconcile(leaving, Observed(gone))
         assert (plan.actions, plan.released) == ((), True)
+        # who lifted it may have died before it could tell
+        assert [note.reason for note in plan.notes] == ([] if gone is None else ["Lifted"])
 
 
 def test_one_that_was_lifted_elsewhere_never_claims_to_hold() -> None:

@@ -188,19 +188,24 @@ def test_a_proposal_waits_for_the_annotation_that_names_it() -> None:
 
 def test_it_is_told_once_that_a_proposal_waits() -> None:
     """Who looks each minute doesn't say so each minute."""
-    first = reconcile(policy(), Observed(proposal(policy())), NOON)
+    asked = reconcile(policy(), Observed(proposal(policy(), state="listing")), NOON)
+    first = reconcile(policy(status=asked.status), Observed(proposal(policy())), NOON)
     again = reconcile(policy(status=first.status), Observed(proposal(policy())), NOON)
     assert ([note.reason for note in first.notes], again.notes) == (["RunProposed"], ())
 
 
 def test_an_expired_proposal_is_withdrawn_whatever_the_annotation_says() -> None:
-    """And the latest moment that came meanwhile is asked for."""
+    """Then that is told, and the latest moment that came meanwhile is asked for."""
     resource = policy(annotations={APPROVE: run_id_of(UID, NIGHT)})
     late = NOON + timedelta(days=7)
-    stop, ask = reconcile(resource, Observed(proposal(resource)), late).actions
-    assert stop == Stop(run_id_of(UID, NIGHT), "proposal_expired")
+    withdrawn = reconcile(resource, Observed(proposal(resource)), late)
+    assert withdrawn.actions == (Stop(run_id_of(UID, NIGHT), "proposal_expired"),)
+    stopped = proposal(resource, state="stopped", reason="proposal_expired")
+    then = reconcile(policy(status=withdrawn.status), Observed(stopped), late)
+    [ask] = then.actions
     assert isinstance(ask, Ask)
     assert ask.scheduled_at == NIGHT + timedelta(days=7)
+    assert [note.reason for note in then.notes] == ["ProposalExpired"]
 
 
 def test_too_much_at_once_is_degraded_and_says_what_to_do() -> None:
@@ -272,10 +277,31 @@ def test_what_can_not_be_carried_out_is_said(wrong: Mapping[str, Any], reason: s
 
 def test_the_end_of_a_run_is_told_once() -> None:
     """With what came of it."""
-    first = reconcile(policy(), Observed(run_of(policy())), NOON)
+    asked = reconcile(policy(), Observed(run_of(policy(), state="deleting")), NOON)
+    first = reconcile(policy(status=asked.status), Observed(run_of(policy())), NOON)
     again = reconcile(policy(status=first.status), Observed(run_of(policy())), NOON)
     assert [(note.reason, "10 listed" in note.message) for note in first.notes] == [("RunDone", True)]
     assert again.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"state": "proposed"}, {"state": "deleting"}, "RunApproved"),
+        ({"state": "listing"}, {"state": "stopped", "reason": "policy_changed"}, "RunStopped"),
+        ({"state": "deleting"}, {"state": "failed", "reason": "internal_error"}, "RunFailed"),
+    ],
+)
+@pytest.mark.parametrize("fields", [{}, {"deleting": True}, {"spec": {"paused": True}}])
+def test_what_was_done_is_told_by_whoever_sees_it(
+    before: dict[str, Any], after: dict[str, Any], told: str, fields: dict[str, Any]
+) -> None:
+    """Also if who did it died before it could tell; and nobody tells it again."""
+    run = run_of(policy(), **after)
+    known = reconcile(policy(**fields), Observed(run_of(policy(), **before)), NOON).status
+    first = reconcile(policy(status=known, **fields), Observed(run), NOON)
+    again = reconcile(policy(status=first.status, **fields), Observed(run), NOON)
+    assert ([note.reason for note in first.notes], again.notes) == ([told], ())
 
 
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
