@@ -16,7 +16,7 @@ from mien_core.errors import MienError
 from mien_core.settings import S3Settings, ServiceSettings, load
 from mien_serving import assets
 from mien_serving.artifact import build
-from mien_serving.face.model_files import installed_model_files
+from mien_serving.face.model_files import ModelFiles, installed_model_files
 
 
 class AssetsSettings(ServiceSettings):
@@ -30,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mien_serving", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     artifact = commands.add_parser("artifact", help="what model revisions are made of")
-    command = artifact.add_subparsers(required=True).add_parser("build", help="pack the installed face models")
+    command = artifact.add_subparsers(required=True).add_parser("build", help="pack face models")
     command.add_argument("--output", type=Path, required=True, help="the folder to write the artifact into")
+    command.add_argument("--models", type=Path, help="the folder with the models' files (default: the installed ones)")
     command.add_argument("--description", default="", help="free text; another one makes another revision")
     commands.add_parser("assets", help="put the overlays for AR into the bucket")
     options = parser.parse_args(arguments)
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _artifact(options: argparse.Namespace) -> dict[str, str]:
-    revision = build(installed_model_files().paths, options.output, options.description)
+    files = installed_model_files() if options.models is None else ModelFiles.from_directory(options.models)
+    revision = build(files.paths, options.output, options.description)
     return {"uri": revision.artifact_uri, "digest": revision.digest, "revision": revision.name}
 
 

@@ -93,12 +93,14 @@ def fetch(uri: str, digest: str, cache: Path, read_object: ReadObject) -> Path:
 
     Raises:
         Missing: artifact_not_found.
-        Rejected: invalid_digest, artifact_uri_unsupported, artifact_digest_mismatch or artifact_malformed.
+        Rejected: invalid_digest, artifact_uri_unsupported, artifact_digest_mismatch or artifact_malformed; or
+            artifact_cache_damaged, when what was fetched before has changed since.
         Unavailable: from read_object.
     """
     revision_name(digest)  # a digest names a folder below, so nothing but a digest may get there
     unpacked = cache / digest.replace(":", "-")
     if unpacked.is_dir():
+        _check_cached(unpacked)
         return unpacked
     packed = _read(uri, read_object)
     if digest_of(packed) != digest:
@@ -164,6 +166,17 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
         if hashlib.sha256(content.get(name, b"")).hexdigest() != checksum:
             raise Rejected("artifact_malformed", f"The artifact's file {name!r} is not the one its manifest lists.")
     return {name: content[name] for name in (MANIFEST, *manifest.files)}
+
+
+def _check_cached(folder: Path) -> None:
+    """A disk may lose what was written: nobody is answered by half a model."""
+    try:
+        listed = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).files
+        intact = all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == listed[name] for name in listed)
+    except (FileNotFoundError, ValidationError):
+        intact = False
+    if not intact:
+        raise Rejected("artifact_cache_damaged", f"{folder} isn't what was fetched. Delete it; it is fetched again.")
 
 
 def _not_found(uri: str) -> Missing:

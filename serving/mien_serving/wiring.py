@@ -49,7 +49,7 @@ def load_engine(artifact_uri: str, digest: str, threads: int) -> FaceEngine:
     """The face engine on an artifact's models, warmed up.
 
     Raises:
-        Missing, Rejected, Unavailable: as mien_serving.artifact.fetch, or when a model's file is not the pinned one.
+        Missing, Rejected, Unavailable: as mien_serving.artifact.fetch, or when a model's file lacks or can't be run.
     """
     settings = load(ReplicaSettings)
     # The replica's own threads share the machine; OpenCV and torch would take a thread a core for each of them.

@@ -1,4 +1,4 @@
-"""Which files the face library runs, where they are and that they are the right ones."""
+"""Which files the face library runs, where they are and, of those that were installed, that they are the right ones."""
 
 import hashlib
 from collections.abc import Mapping
@@ -28,25 +28,21 @@ _PLACES_IN_MEDIAPIPE: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The models' files, checked when this was made; paths has one entry for each name in CHECKSUMS.
+    """The models' files; paths has one entry for each name in CHECKSUMS, and each was there when this was made.
+
+    They needn't be the pinned ones: a revision's models may be newer, and what they are says the artifact's digest.
 
     Raises:
         Missing: model_file_missing.
-        Rejected: model_file_corrupt, when a file's SHA-256 isn't the pinned one.
     """
 
     paths: Mapping[str, Path]
 
     def __post_init__(self) -> None:
-        for name, checksum in CHECKSUMS.items():
+        for name in CHECKSUMS:
             path = self.paths.get(name)
             if path is None or not path.is_file():
                 raise Missing("model_file_missing", f"The model file {name} is not there. Build the artifact again.")
-            if hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
-                raise Rejected(
-                    "model_file_corrupt",
-                    f"The model file {name} is not the one that this version expects. Build the artifact again.",
-                )
 
     @classmethod
     def from_directory(cls, directory: Path) -> "ModelFiles":
@@ -54,9 +50,22 @@ class ModelFiles:
 
         Raises:
             Missing: model_file_missing.
-            Rejected: model_file_corrupt.
         """
         return cls({name: directory / name for name in CHECKSUMS})
+
+    def pinned(self) -> "ModelFiles":
+        """Themselves, if they are those of CHECKSUMS to the bit.
+
+        Raises:
+            Rejected: model_file_corrupt.
+        """
+        for name, checksum in CHECKSUMS.items():
+            if hashlib.sha256(self.paths[name].read_bytes()).hexdigest() != checksum:
+                raise Rejected(
+                    "model_file_corrupt",
+                    f"The model file {name} is not the one that this version expects. Build the artifact again.",
+                )
+        return self
 
 
 def installed_model_files() -> ModelFiles:
@@ -74,4 +83,4 @@ def installed_model_files() -> ModelFiles:
         ) from None
     return ModelFiles(
         {name: Path(str(mediapipe.locate_file(f"{folder}/{name}"))) for name, folder in _PLACES_IN_MEDIAPIPE.items()}
-    )
+    ).pinned()

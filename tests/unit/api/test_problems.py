@@ -23,6 +23,7 @@ CALLS: Final = {"Rejected": 0, "Missing": 0, "Conflict": 0, "Unavailable": 0, "J
 INSIDE: Final = frozenset(
     {
         "api_key_not_found",
+        "artifact_cache_damaged",
         "artifact_digest_mismatch",
         "artifact_malformed",
         "artifact_not_found",

@@ -13,7 +13,7 @@ import pytest
 
 from mien_core.errors import Missing, Rejected, Unavailable
 from mien_serving.artifact import MANIFEST, build, digest_of, fetch, pack
-from mien_serving.face.model_files import ModelFiles
+from mien_serving.face.model_files import CHECKSUMS, ModelFiles
 
 FILES = {"detector.tflite": b"\x00detector", "mesh.tflite": b"\x01mesh"}
 
@@ -179,4 +179,27 @@ def test_the_command_builds_what_replicas_load(tmp_path: Path) -> None:
     revision = json.loads(printed.splitlines()[-1])
     assert revision["revision"] == f"face@{revision['digest'][:19]}"
     folder = fetch(revision["uri"], revision["digest"], tmp_path / "cache", no_objects)
-    assert ModelFiles.from_directory(folder).paths
+    assert ModelFiles.from_directory(folder).pinned().paths
+
+
+def test_the_command_builds_models_of_ones_own(tmp_path: Path) -> None:
+    """`artifact build --models` packs what lies there: a model that was trained anew is rolled out by its digest."""
+    models = tmp_path / "models"
+    models.mkdir()
+    for number, name in enumerate(CHECKSUMS):
+        (models / name).write_bytes(bytes([number]))
+    command = [sys.executable, "-m", "mien_serving", "artifact", "build", "--output", str(tmp_path / "out")]
+    printed = subprocess.run([*command, "--models", str(models)], check=True, capture_output=True, text=True).stdout
+    revision = json.loads(printed.splitlines()[-1])
+    folder = fetch(revision["uri"], revision["digest"], tmp_path / "cache", no_objects)
+    files = ModelFiles.from_directory(folder).paths
+    assert [files[name].read_bytes() for name in CHECKSUMS] == [bytes([number]) for number in range(len(CHECKSUMS))]
+
+
+def test_what_the_cache_lost_is_noticed(tmp_path: Path) -> None:
+    """A file that changed on the disk is refused, with what to do, and not loaded."""
+    packed = pack({"mesh": b"weights"})
+    folder = fetch("s3://models/face.zip", digest_of(packed), tmp_path, lambda _bucket, _key: packed)
+    (folder / "mesh").write_bytes(b"weight")
+    with pytest.raises(Rejected, match="artifact_cache_damaged"):
+        fetch("s3://models/face.zip", digest_of(packed), tmp_path, no_objects)
