@@ -10,7 +10,7 @@ import pytest
 
 from mien_core.errors import Unavailable
 from mien_local.cluster.control_plane import ControlPlane
-from mien_local.cluster.programs import CLUSTER_PROGRAMS, HELM, KUBECONFORM
+from mien_local.cluster.programs import CLUSTER_PROGRAMS, HELM, KUBECONFORM, KUBECTL
 from mien_local.golang.build import build
 from mien_local.golang.program import GoProgram
 from mien_local.home import Home
@@ -19,7 +19,7 @@ from tests import waiting
 from tests.parts import run, skip_or_fail, stage
 
 _BUILT_FOR = {
-    "control_plane": tuple(program for program in CLUSTER_PROGRAMS if program not in {HELM, KUBECONFORM}),
+    "control_plane": tuple(program for program in CLUSTER_PROGRAMS if program not in {HELM, KUBECONFORM, KUBECTL}),
     "helm": (HELM,),
     "kubeconform": (KUBECONFORM,),
 }

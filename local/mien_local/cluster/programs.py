@@ -49,6 +49,7 @@ CONTROLLER_MANAGER: Final = _program(
 )
 SCHEDULER: Final = _program("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", "half a minute")
 ETCD: Final = _program("etcd", "go.etcd.io/etcd/server/v3", "half a minute")
+KUBECTL: Final = _program("kubectl", "k8s.io/kubernetes/cmd/kubectl", "a minute")
 HELM: Final = _program("helm", "helm.sh/helm/v3/cmd/helm", "a minute")
 KUBECONFORM: Final = _program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "seconds")
 # a module of its own: it is made for a newer Kubernetes than the one that it plays nodes for
@@ -61,4 +62,4 @@ KWOK: Final = GoProgram(
     files=(*NODE_STAGES, *POD_STAGES),
 )
 
-CLUSTER_PROGRAMS: Final = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, HELM, KUBECONFORM)
+CLUSTER_PROGRAMS: Final = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, KUBECTL, HELM, KUBECONFORM)
