@@ -50,6 +50,7 @@ REFUSED = (
     (MODEL_ROLLOUT, {**ROLLOUT, "steps": [{"setWeight": 10, "pause": {}}]}, "exactly one of"),
     (MODEL_ROLLOUT, {**ROLLOUT, "importPath": "os:system"}, "unknown field"),
 )
+SAMPLES = sorted((Path(__file__).parents[2] / "infra" / "samples").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,14 @@ def test_good_resources_are_taken_and_filled_in(
     heading, line = kubectl("get", kind.short_names[0], "--namespace", namespace, "--output", "wide").splitlines()
     assert set(heading.split()) == {"NAME", "AGE", *(column.name.upper() for column in kind.columns)}
     assert line.startswith("one ")
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.stem for sample in SAMPLES])
+def test_samples_are_taken_as_they_are(namespace: str, kubectl: Kubectl, sample: Path) -> None:
+    """Whoever applies a file of infra/samples is not told that a field is wrong, or unknown."""
+    apply = ("apply", "--namespace", namespace, "--dry-run=server", "--validate=strict")
+    assert "created (server dry run)" in kubectl(*apply, "-f", str(sample))
 
 
 @pytest.mark.usefixtures("installed")
