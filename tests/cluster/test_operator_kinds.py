@@ -12,6 +12,9 @@ import pytest
 from mien_local.cluster.control_plane import ControlPlane
 from mien_local.ports import unused_port
 from mien_operator import manifests
+from mien_operator.cluster import credentials
+from mien_operator.cluster.api import ClusterApi
+from mien_operator.cluster.resources import Resources
 from mien_operator.crds.definition import API_VERSION, Kind
 from mien_operator.kinds import ERASURE_REQUEST, KINDS, LEGAL_HOLD, MODEL_ROLLOUT, RETENTION_POLICY
 from mien_operator.wiring import CONTROLLERS
@@ -134,6 +137,18 @@ def test_people_can_ask_what_each_field_means(kubectl: Kubectl) -> None:
         for part in ("spec", "status"):
             text = kubectl("explain", f"{kind.plural}.{part}", "--recursive=false")
             assert "<no description>" not in text, (kind.kind, part)
+
+
+@pytest.mark.usefixtures("installed")
+async def test_a_kind_without_resources_is_an_empty_list(
+    control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator looks at each kind each minute, also where there is nothing of it."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    async with ClusterApi(credentials.read) as api:
+        resources = Resources(api, namespace)
+        assert [found async for found in resources.metadata(RETENTION_POLICY)] == []
+        assert [found async for found in resources.all(RETENTION_POLICY)] == []
 
 
 def test_account_role_and_binding_are_taken(namespace: str, kubectl: Kubectl, tmp_path: Path) -> None:
