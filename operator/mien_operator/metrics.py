@@ -20,3 +20,6 @@ LAST_EVENT_SECONDS: Final = Gauge(
     "mien_operator_last_event_seconds", "How long ago the cluster was last heard of, by a watch or a probe."
 )
 RESOURCES: Final = Gauge("mien_operator_resources", "Resources that are looked after.", ["kind"])
+DEGRADED: Final = Gauge(
+    "mien_operator_degraded_resources", "Resources whose condition Degraded is True: somebody should look.", ["kind"]
+)

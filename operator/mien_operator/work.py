@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from mien_operator import metrics
@@ -70,6 +71,7 @@ class Work:
         self._changed = asyncio.Event()
         for kind in self._kinds:
             metrics.RESOURCES.labels(kind).set(0)
+            metrics.DEGRADED.labels(kind).set_function(partial(self._degraded, kind))
 
     def heard(self, document: Document, *, deleted: bool) -> None:
         """Take note of what a watch told; the operator's own writes, and what is older, are nothing new."""
@@ -168,6 +170,12 @@ class Work:
     def _due_now(self, key: Key) -> None:
         self._schedule.put(key, self._monotonic())
         self._changed.set()
+
+    def _degraded(self, kind: str) -> int:
+        """How many of a kind say of themselves that something is wrong."""
+        statuses = [known.document.get("status") or {} for key, known in self._known.items() if key.kind == kind]
+        said = [(one["type"], one["status"]) for status in statuses for one in status.get("conditions") or ()]
+        return said.count(("Degraded", "True"))
 
     def _forget(self, key: Key) -> None:
         if self._known.pop(key, None) is not None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from mien_operator.crds.definition import Kind
 from mien_operator.interruptions import Gone, NotLeading
@@ -196,3 +197,20 @@ async def test_all_turns_end_when_the_lease_is_lost(shelf: Shelf) -> None:
     with pytest.raises(NotLeading):
         await work.run()
     assert turns.busy == 0
+
+
+def test_who_is_degraded_is_counted(shelf: Shelf) -> None:
+    """An alert needs no access to the cluster: the metric is what the resources' newest states say."""
+
+    def counted() -> float | None:
+        return REGISTRY.get_sample_value("mien_operator_degraded_resources", {"kind": WIDGET.kind})
+
+    work = work_of(Turns(idle))
+    assert counted() == 0
+    healthy, sick = shelf.put("healthy", size=1), shelf.put("sick", size=1)
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "Degraded", "status": "True"}]
+    work.heard(healthy, deleted=False)
+    work.heard({**sick, "status": {"conditions": conditions}}, deleted=False)
+    assert counted() == 1
+    work.heard({**sick, "status": {"conditions": conditions}}, deleted=True)
+    assert counted() == 0
