@@ -109,6 +109,7 @@ class SimulatedServe:
     now: datetime = BEGIN
     applications: dict[str, Deployed] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    listening: bool = True
     loads: list[str] = field(default_factory=list)
     puts: int = 0
     # the weights that the router's replicas have, and not only those that were put
@@ -180,6 +181,7 @@ class SimulatedServe:
     def details(self) -> dict[str, Any]:
         """As GET answers."""
         return {
+            "proxies": {"node": {"status": "HEALTHY" if self.listening else "STARTING"}},
             "applications": {
                 name: {
                     "name": name,
@@ -195,7 +197,7 @@ class SimulatedServe:
                     },
                 }
                 for name, deployed in self.applications.items()
-            }
+            },
         }
 
     @property

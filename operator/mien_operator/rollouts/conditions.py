@@ -7,6 +7,7 @@ from mien_operator.rollouts.orders import how_to_say
 from mien_operator.rollouts.status import AppliedAutoscaling, Outcome, Phase, Weights
 
 _ALL = 100
+_NO_PROXY = "Serve's HTTP proxy doesn't listen. Serve starts it; if that lasts, see whether its port is taken."
 _MOVING = frozenset({Phase.PENDING, Phase.LOADING, Phase.PROGRESSING, Phase.ANALYSING})
 
 
@@ -82,6 +83,8 @@ def _at_rest(draft: Draft) -> Wait:
     if status.ended is not None:
         phase = Phase.ABORTED if status.ended.outcome is Outcome.ABORTED else Phase.COMPARED
         return Wait(phase, status.ended.reason, status.ended.message, _until_released(draft))
+    if not draft.serve.listening:
+        return Wait(Phase.PROGRESSING, "ProxyNotRunning", _NO_PROXY, 1.0)
     return Wait(Phase.HEALTHY, "Healthy", f"{stable} answers all requests.", _until_released(draft))
 
 
@@ -110,6 +113,8 @@ def _ready(draft: Draft) -> Condition:
         return Condition("Ready", Truth.FALSE, "StableNotRunning", _complaint(draft))
     if router is None or not router.replicas:
         return Condition("Ready", Truth.FALSE, "RouterNotRunning", "Serve's router isn't running; Serve starts it.")
+    if not draft.serve.listening:
+        return Condition("Ready", Truth.FALSE, "ProxyNotRunning", _NO_PROXY)
     return Condition("Ready", Truth.TRUE, "Serving", f"{stable.revision} answers.")
 
 

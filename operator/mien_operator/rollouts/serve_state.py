@@ -65,9 +65,15 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class ServeState:
-    """All of Serve's applications by name; none means that it runs nothing, as after a restart."""
+    """What runs.
+
+    Args:
+        applications: all of Serve's applications by name; none means that it runs nothing, as after a restart.
+        listening: whether one of Serve's HTTP proxies takes requests; they may start later than what they lead to.
+    """
 
     applications: Mapping[str, Application] = field(default_factory=dict)
+    listening: bool = True
 
     @property
     def router_settled(self) -> bool:
@@ -114,7 +120,11 @@ class ServeState:
 
 def parse(details: Mapping[str, Any]) -> ServeState:
     """What GET /api/serve/applications/ answered."""
-    return ServeState({name: _application(name, entry) for name, entry in (details.get("applications") or {}).items()})
+    proxies = details.get("proxies")
+    return ServeState(
+        {name: _application(name, entry) for name, entry in (details.get("applications") or {}).items()},
+        proxies is None or any(proxy.get("status") == "HEALTHY" for proxy in proxies.values()),
+    )
 
 
 def _application(name: str, entry: Mapping[str, Any]) -> Application:

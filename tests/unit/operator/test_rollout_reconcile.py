@@ -43,6 +43,19 @@ def test_the_first_revision_answers_as_soon_as_it_runs() -> None:
     assert (world.said.autoscaling.max_replicas, world.said.autoscaling.stable_replicas) == (3, 1)
 
 
+def test_nobody_is_ready_before_requests_can_come_in() -> None:
+    """Serve's HTTP proxy may need longer than the first revision; until then nothing is called healthy."""
+    world = World(spec("a"))
+    world.serve.listening = False
+    world.run(60)
+    assert world.said.stable_proved
+    assert world.said.phase is Phase.PROGRESSING
+    assert world.condition("Ready")[:2] == ("False", "ProxyNotRunning")
+    world.serve.listening = True
+    world.run(2)
+    assert (world.said.phase, world.condition("Ready")[0]) == (Phase.HEALTHY, "True")
+
+
 def test_a_good_candidate_is_promoted_step_by_step(world: World) -> None:
     """Weight follows analysis, and the old revision stays loaded for the rollback window and no longer."""
     world.edit(spec("b"))
