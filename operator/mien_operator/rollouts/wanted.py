@@ -63,9 +63,9 @@ def _others(draft: Draft, stable: RevisionRecord) -> dict[str, float]:
 
 
 def _shadowing(draft: Draft) -> Shadowing | None:
+    """What is compared: told from the beginning, so that what compares is loaded while the candidate is."""
     comparison = draft.comparison
-    asked = draft.status.weights.desired or draft.status.shadow_percent
-    if comparison is None or not asked:
+    if comparison is None:
         return None
     return Shadowing(**dataclasses.asdict(comparison), percent=draft.status.shadow_percent)
 

@@ -74,6 +74,19 @@ def test_a_good_candidate_is_promoted_step_by_step(world: World) -> None:
     assert "Healed" not in {note.reason for note in world.notes}
 
 
+def test_what_compares_is_loaded_with_the_candidate(world: World) -> None:
+    """Both load at once, so that nobody waits for the one after the other; nothing is copied before a step says so."""
+    world.edit(spec("b"))
+    world.until(Phase.LOADING)
+    world.run(1)
+    assert world.said.phase is Phase.LOADING
+    assert "comparisons" in world.serve.applications
+    assert (world.serve.state.shadow["candidate"], world.serve.state.shadow["percent"]) == (B, 0)
+    world.settle()
+    world.run(10)
+    assert "comparisons" not in world.serve.applications
+
+
 def test_a_bad_candidate_gives_everything_back_and_is_not_tried_again(world: World) -> None:
     """A failed analysis ends the rollout with what was found; the same artifact waits for a retry or another one."""
     world.verdicts[B] = Outcome.FAIL
