@@ -1,0 +1,215 @@
+"""Rollouts on a real Ray Serve, under load: nobody notices, whatever is rolled out, aborted or rolled back."""
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from mien_core.rules.serve_config import ServeOptions, revision_name
+from mien_local.parts.ray import Ray
+from mien_local.ports import HOST
+from mien_operator.controller import Resource
+from mien_operator.rollouts.analysis_spec import Comparator
+from mien_operator.rollouts.controller import Elders, RolloutController
+from mien_operator.rollouts.serve_api import RouterApi
+from mien_operator.rollouts.spec import ModelRolloutSpec
+from mien_operator.rollouts.status import Outcome, Phase
+from mien_serving.app import FaceRevisionArguments
+from mien_serving.artifact import digest_of
+from tests import tiny_revision
+from tests.parts import run, stage
+from tests.rollouts_on_ray import Operator, TinyServe, Users
+from tests.simulated_rollouts import REGRESSIONS, Candidate
+from tests.tiny_revision import packed
+
+pytestmark = pytest.mark.timeout(1800)
+
+ROLLBACK_SECONDS: Final = 5.0
+REQUESTS: Final = 5_000
+LONG_REQUESTS: Final = 100_000
+USERS: Final = 4
+REPOSITORY: Final = Path(__file__).parents[2]
+
+METRICS: Final[list[dict[str, Any]]] = [{"comparator": one, "minSamples": 100} for one in Comparator]
+# What is measured by callers' clocks on a machine that does much beside says little of a revision.
+PATIENT: Final = [one | {"margin": 100, "maxShare": 1} if one["comparator"] == "Latency" else one for one in METRICS]
+METRICS_BY_TONE: Final = [
+    one | {"minSamples": 300, "minSamplesPerTone": 250} if one["comparator"] == "Scores" else one for one in METRICS
+]
+CANARY: Final[dict[str, Any]] = {
+    "strategy": {"type": "Canary"},
+    "steps": [{"shadow": {"percent": 100}}, {"analysis": {}}, {"setWeight": 50}, {"analysis": {}}, {"setWeight": 100}],
+    "analysis": {"metrics": PATIENT},
+}
+BLUE_GREEN: Final[dict[str, Any]] = {
+    "strategy": {"type": "BlueGreen"},
+    "steps": [{"shadow": {"percent": 100}}, {"analysis": {}}],
+    # all tolerances as they are
+    "analysis": {"metrics": METRICS_BY_TONE},
+}
+
+Artifact = Mapping[str, str]
+Make = Callable[..., Artifact]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A Ray that runs, and where its Serve answers requests."""
+
+    ray: Ray
+    options: ServeOptions
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.options.http_host}:{self.options.http_port}"
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes artifacts: their name, and what is wrong with them."""
+    folder = tmp_path_factory.mktemp("artifacts")
+
+    def made(name: str, candidate: Candidate | None = None, *, stuck: bool = False) -> Artifact:
+        content = packed(name, candidate, stuck=stuck)
+        path = folder / f"{digest_of(content).removeprefix('sha256:')}.zip"
+        path.write_bytes(content)
+        return {"uri": path.as_uri(), "digest": digest_of(content)}
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("ray")
+    part = Ray(stage(folder), {tiny_revision.CACHE: str(folder / "cache"), "PYTHONPATH": str(REPOSITORY)})
+    options = ServeOptions(http_host=HOST, http_port=part.stage.home.port("serving"), cpus_per_replica=0)
+    for _ in run(part):
+        yield Serving(part, options)
+
+
+@pytest.fixture(scope="module")
+async def operator(serving: Serving, make: Make) -> AsyncIterator[Operator]:
+    """An operator at work, with the revision a answering."""
+    token = SecretStr(serving.ray.rest_headers["Authorization"].removeprefix("Bearer "))
+    spec = ModelRolloutSpec.model_validate(
+        {"modelRef": {"name": "face"}, "artifact": make("a"), "rollbackWindow": "10m", **CANARY}
+    )
+    resource = Resource("mien", "face", "uid", 1, {}, spec, {}, datetime.now(UTC))
+
+    async def rollouts() -> list[Resource[ModelRolloutSpec]]:
+        return [resource]
+
+    async with aiohttp.ClientSession() as http:
+        serve, router = TinyServe(http, serving.ray.address, token), RouterApi(http, serving.address)
+        operator = Operator(RolloutController(serve, router, Elders(rollouts), serving.options), resource)
+        operator.begin()
+        try:
+            await operator.until(lambda one: one.rests)
+            yield operator
+        finally:
+            await operator.end()
+
+
+@pytest.fixture
+async def users(serving: Serving, operator: Operator) -> AsyncIterator[Users]:
+    """People who ask while a test runs."""
+    assert operator.said.phase is Phase.HEALTHY
+    async with aiohttp.ClientSession(serving.address) as http:
+        users = Users(http)
+        users.begin(USERS)
+        try:
+            await users.more(USERS)
+            yield users
+        finally:
+            await users.end()
+
+
+def name_of(artifact: Artifact) -> str:
+    return revision_name(artifact["digest"])
+
+
+async def rolled_back(operator: Operator, users: Users, revision: str, since: float) -> float:
+    """Wait until only this revision answers; the seconds until the last request that another one answered."""
+
+    def all_his(_: Operator) -> bool:
+        latest = users.since(time.monotonic() - 1.0)
+        return bool(latest) and {one.revision for one in latest} == {revision}
+
+    await operator.until(all_his)
+    return max((one.at for one in users.since(since) if one.revision != revision), default=since) - since
+
+
+async def test_nobody_notices_a_rollout(
+    operator: Operator, users: Users, make: Make, request: pytest.FixtureRequest
+) -> None:
+    """Promote, go back, forth and back again, and abort under weight: no request fails, going back takes 5 s."""
+    a, b, c = make("a"), make("b"), make("c")
+    wanted = LONG_REQUESTS if request.config.getoption("--long") else REQUESTS
+    backs: list[float] = []
+
+    async def go_back() -> None:
+        since = time.monotonic()
+        operator.edit(artifact=a)
+        backs.append(await rolled_back(operator, users, name_of(a), since))
+        await operator.until(lambda one: one.rests and one.said.stable_revision == name_of(a))
+
+    while len(users.heard) < wanted:
+        await operator.want(b)
+        assert operator.said.stable_revision == name_of(b)
+        await go_back()
+        await operator.want(b)
+        assert operator.said.history[-1].outcome is Outcome.RETURNED
+        await go_back()
+        operator.edit(artifact=c, steps=[{"setWeight": 50}, {"pause": {}}, *CANARY["steps"][3:]])
+        await operator.until(lambda one: one.said.phase is Phase.PAUSED)
+        paused = time.monotonic()
+        await users.more(200)
+        faithful = {(one.subject, one.revision) for one in users.since(paused)}
+        assert len(faithful) == len({subject for subject, _ in faithful}), "a user meets two revisions by turns"
+        assert {revision for _, revision in faithful} == {name_of(a), name_of(c)}
+        aborted = time.monotonic()
+        operator.annotate("abort")
+        backs.append(await rolled_back(operator, users, name_of(a), aborted))
+        await operator.until(lambda one: one.said.phase is Phase.ABORTED)
+        await operator.want(a, **CANARY)
+    assert users.failed == []
+    assert users.revisions() == {name_of(one) for one in (a, b, c)}
+    assert max(backs) <= ROLLBACK_SECONDS, backs
+    print(f"\n{len(users.heard)} requests, none failed; back within {', '.join(f'{one:.2f}' for one in backs)} s")  # noqa: T201
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("a metric 3 points lower on dark skin only", r"metrics\.radiance is \S+ points lower on dark skin"),
+        ("20 % slower", "The candidate takes"),
+        ("2 % errors", "requests fail with the candidate"),
+        ("NaN in 1 % of answers", "numbers that are none"),
+    ],
+)
+async def test_a_regression_gets_no_request(
+    operator: Operator, users: Users, make: Make, kind: str, found: str
+) -> None:
+    """What is wrong with a candidate shows in copies of requests: it is aborted with what was found, nobody notices."""
+    candidate = make(kind, REGRESSIONS[kind].candidate)
+    await operator.want(candidate, **BLUE_GREEN)
+    degraded = operator.condition("Degraded")
+    assert (operator.said.phase, degraded.reason) == (Phase.ABORTED, "AnalysisFailed"), operator.said
+    assert re.search(found, degraded.message)
+    assert "mien.dev/retry=" in degraded.message
+    assert operator.condition("Ready").status == "True"
+    await operator.want(make("a"), **CANARY)
+    assert users.failed == []
+    assert users.revisions() == {name_of(make("a"))}
+
+
+def test_the_stand_in_is_told_what_the_real_one_is() -> None:
+    """What the small revision takes are the real one's arguments."""
+    assert set(tiny_revision.Arguments.model_fields) == set(FaceRevisionArguments.model_fields)
