@@ -1,16 +1,13 @@
 """What every adapter keeps of diaries and looks: the same suite runs against Postgres and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model import looks
 from mien_core.model.cycle import (
     EVERY_DAY,
@@ -30,22 +27,11 @@ from mien_core.model.looks import NewLook, Preset, Product, Shade
 from mien_core.model.platform import Caller
 from mien_core.ports import Database, Transaction
 from mien_core.rules.cycle.days import LOOK_BACK
-from mien_core.settings import PostgresSettings
 from tests.makers import new_upload
 
 TODAY = date(2026, 11, 20)
 ANNA, TENANT, STRANGER = Caller("acme", "anna"), Caller("acme", None), Caller("other", "anna")
 UNKNOWN = ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "not-an-id", ""]
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 def said(day: date = TODAY, **fields: Any) -> JournalContent:

@@ -1,15 +1,12 @@
 """What legal holds promise of every adapter: the same suite runs against Postgres and memory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict
 from mien_core.model.cycle import DiaryMetrics, JournalContent, NewJournalEntry, NewPeriod, NewSkinScan
 from mien_core.model.data_classes import DataClass
@@ -17,7 +14,6 @@ from mien_core.model.holds import NewLegalHold
 from mien_core.model.platform import Caller
 from mien_core.model.privacy import Person
 from mien_core.ports import Database, Transaction
-from mien_core.settings import PostgresSettings
 from tests.makers import new_dead_letter, new_upload
 from tests.people import live
 
@@ -25,16 +21,6 @@ ANNA = Person("acme", "anna")
 EVE = Person("acme", "eve")
 TODAY = date(2026, 11, 21)
 METRICS = DiaryMetrics(radiance=1.0, moisture=None, texture=None, pores=None, dark_circles=None)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 def new_hold(person: Person | None = ANNA, *classes: DataClass, **fields: object) -> NewLegalHold:

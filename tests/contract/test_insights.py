@@ -1,31 +1,16 @@
 """What every adapter keeps of insights: the same suite runs against Postgres and memory."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.insights import Insight, NewInsight, Span, Words, position_of
 from mien_core.ports import Database
-from mien_core.settings import PostgresSettings
 
 NOVEMBER = Span(date(2026, 11, 1), date(2026, 11, 30))
 BY_RULES = Words("You slept well.", "summary", None)
 BY_A_MODEL = Words("You \u200f\u05d0 slept 'well' \\ 100 %.", "bedrock", "anthropic.claude")
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 async def asked(database: Database, tenant: str = "acme", user_id: str = "anna") -> NewInsight:

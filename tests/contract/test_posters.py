@@ -1,16 +1,13 @@
 """What every adapter keeps of accounts, credits, posters and payments: the same suite against Postgres and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict, Rejected
 from mien_core.model.platform import Job, JobError, JobKind, JobStatus, NewJob
 from mien_core.model.posters import (
@@ -27,21 +24,10 @@ from mien_core.model.posters import (
 )
 from mien_core.ports import Database
 from mien_core.rules.posters import fingerprint_of
-from mien_core.settings import PostgresSettings
 
 UNKNOWN = ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "not-an-id", ""]
 WHY = JobError("no_face", "There is no face.")
 DESIGN = Design("Löwe's 'sea'", "A door;\n\u202e100 % \\", "drama", "noir", "2:3", None)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 async def opened(database: Database, credits: int = 3, user_id: str = "anna", tenant: str = "acme") -> bool:  # noqa: A002 - the account's own word

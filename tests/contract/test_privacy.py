@@ -3,38 +3,23 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict
 from mien_core.model.keys import upload_prefix
 from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Caller, JobKind, NewJob
 from mien_core.model.privacy import Erasure, Media, Person, pseudonym
 from mien_core.ports import Database
-from mien_core.settings import PostgresSettings
 from tests.makers import new_upload
 from tests.people import SHARED_TABLES, Life, live
 
 ANNA = Person("acme", "anna")
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 async def lives(database: Database) -> tuple[Life, list[Life]]:

@@ -1,29 +1,12 @@
 """What every adapter keeps of the catalogue and of recommendations: the same suite runs against Postgres and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-from pydantic import SecretStr
-
-from mien_core.adapters.memory.database import MemoryDatabase
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.looks import Preset, Product, Shade
 from mien_core.model.platform import Job, JobKind, Upload
 from mien_core.model.recommendations import CatalogueProduct, NewRecommendation, Recommendation, RecommendedLook
 from mien_core.ports import Database
-from mien_core.settings import PostgresSettings
 from tests.makers import new_job, new_upload
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 def product(product_id: str, name: str = "Velvet; 100 % 'soft'") -> CatalogueProduct:

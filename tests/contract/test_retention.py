@@ -1,16 +1,12 @@
 """What every adapter lists and deletes by classes of data: the same suite runs against Postgres and memory."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
-from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.data_classes import DataClass
 from mien_core.model.keys import annotated_key, mask_key, original_key, photo_key, poster_key, tryon_key
 from mien_core.model.objects import StoredObject
@@ -22,7 +18,6 @@ from mien_core.ports import Database
 from mien_core.rules.jobs import as_of
 from mien_core.rules.retention import stopped
 from mien_core.rules.tryon import LOOKS
-from mien_core.settings import PostgresSettings
 from mien_streams.retention_runs import RetentionRuns
 from tests.makers import new_job, new_upload
 from tests.people import Life, live
@@ -30,16 +25,6 @@ from tests.retention import PHOTOS, asked, listed, rows_of, run_of, run_request,
 
 DERIVED = RetentionRule(Store.S3, DataClass.DERIVED_IMAGES, timedelta())
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 class Everything:

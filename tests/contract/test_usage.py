@@ -1,31 +1,18 @@
 """What every adapter of the usage table promises."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from uuid import uuid4
 
 import psycopg
-import pytest
 from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.ports import Database
 from mien_core.settings import PostgresSettings
 from mien_core.usage import Calls, UsageCount
 
 TODAY = date(2026, 11, 21)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 def calls(route: str = "/analyze", tenant: str = "acme", day: date = TODAY, method: str = "POST") -> Calls:

@@ -1,14 +1,13 @@
 """What every adapter keeps of webhooks and their messages: the same suite runs against Postgres and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
-from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Missing
 from mien_core.model.platform import Caller, Job, JobError, JobStatus
@@ -21,16 +20,6 @@ from tests.webhooks import KEYS, new_webhook
 MOST = 3
 UNKNOWN = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 LEASE_SECONDS = 3600.0
-
-
-@pytest.fixture(params=["postgres", "memory"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    if request.param == "memory":
-        yield MemoryDatabase()
-        return
-    url = request.getfixturevalue("fresh_database")
-    async with PostgresDatabase(PostgresSettings(url=SecretStr(url))) as postgres:
-        yield postgres
 
 
 async def registered(database: Database, **fields: Any) -> Webhook:
