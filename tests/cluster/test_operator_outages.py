@@ -1,23 +1,34 @@
 """The API server is away, or its watches fall silent: what was missed is found, and nothing is written for nothing."""
 
+import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
 from mien_local.cluster.control_plane import ControlPlane
 from mien_operator.apply import FINALIZER
-from mien_operator.crds.definition import API_VERSION
+from mien_operator.crds.definition import API_VERSION, Kind
+from mien_operator.kinds import KINDS, MODEL_ROLLOUT
 from tests import wire
+from tests.kills.world import Serving
 from tests.operators import Place, new_place, until
+from tests.rollout_world import artifact
 from tests.widgets import WIDGET, Piece
 
 MANY = 1000
 SEVERAL = 100
 IDLE_SECONDS = 5.0
+# so long that each that is refused is looked at again
+LONG_SECONDS = 60.0
+PATIENCE_SECONDS = 900.0
 MEBIBYTE = 2**20
 
 
@@ -94,17 +105,78 @@ def test_idle_resources_cost_no_writes_and_little_memory(place: Place, request: 
         assert operator.health()["secondsSinceLastEvent"] < IDLE_SECONDS
 
 
+async def test_idle_rollouts_cost_no_writes_and_little_memory(
+    control_plane: ControlPlane, cluster: httpx.Client, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """One answers, and many of the same model are refused: that is said once of each, however often it is looked at."""
+    is_long = request.config.getoption("--long", default=False)
+    many = MANY if is_long else SEVERAL
+    with new_place(control_plane, cluster, tmp_path, KINDS) as place:
+        async with idle_serving() as serving, asyncio.timeout(PATIENCE_SECONDS):
+            settings = {
+                "MIEN_INTERNAL_API__URL": serving.url,
+                "MIEN_INTERNAL_API__KEY": "a key",
+                "MIEN_ROLLOUTS__SERVE_URL": serving.url,
+                "MIEN_ROLLOUTS__ROUTER_URL": serving.url,
+            }
+            await asyncio.to_thread(rollouts_idle, place, many, LONG_SECONDS if is_long else IDLE_SECONDS, settings)
+
+
+@asynccontextmanager
+async def idle_serving() -> AsyncIterator[Serving]:
+    """Serving in which time passes."""
+
+    async def pass_time() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            serving.serve.pass_time(1.0)
+
+    async with Serving().open() as serving:
+        serving.begin(datetime.now(UTC))
+        passing = asyncio.create_task(pass_time())
+        try:
+            yield serving
+        finally:
+            passing.cancel()
+
+
+def rollouts_idle(place: Place, many: int, seconds: float, settings: Mapping[str, str]) -> None:
+    spec = {"modelRef": {"name": "face"}, "artifact": artifact("a"), "steps": [{"setWeight": 100}]}
+
+    def create(number: int) -> None:
+        manifest = {"apiVersion": API_VERSION, "kind": MODEL_ROLLOUT.kind, "metadata": {"name": f"one-{number}"}}
+        place.cluster.post(place.path(kind=MODEL_ROLLOUT), json={**manifest, "spec": spec}).raise_for_status()
+
+    def at_rest() -> bool:
+        items = place.cluster.get(place.path(kind=MODEL_ROLLOUT)).raise_for_status().json()["items"]
+        phases = Counter(item.get("status", {}).get("phase") for item in items)
+        return phases == {"Healthy": 1, "Refused": many - 1}
+
+    create(0)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(1, many)))
+    with place.operator("mien_operator", **settings) as operator:
+        operator.until_leading()
+        until(at_rest, "one answers, and the others are refused", PATIENCE_SECONDS)
+        before, began = patches(place, MODEL_ROLLOUT), time.monotonic()
+        time.sleep(seconds)
+        written, took = patches(place, MODEL_ROLLOUT) - before, time.monotonic() - began
+        print(f"{many} rollouts: {written} PATCHes in {took:.0f} s, {operator.memory / MEBIBYTE:.0f} MiB")  # noqa: T201 - figures
+        assert written <= took
+        assert operator.memory <= 200 * MEBIBYTE
+
+
 def made(place: Place) -> int:
     items = place.cluster.get(place.path()).raise_for_status().json()["items"]
     return sum(item.get("status", {}).get("phase") == "Made" for item in items)
 
 
-def patches(place: Place) -> int:
-    """How many PATCHes of widgets the API server has had."""
+def patches(place: Place, kind: Kind = WIDGET) -> int:
+    """How many PATCHes of a kind the API server has had."""
     text = place.cluster.get("/metrics").raise_for_status().text
     lines = re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", text, re.MULTILINE)
     return sum(
         int(float(value))
         for labels, value in lines
-        if f'resource="{WIDGET.plural}"' in labels and 'verb="PATCH"' in labels
+        if f'resource="{kind.plural}"' in labels and 'verb="PATCH"' in labels
     )
