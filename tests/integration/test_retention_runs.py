@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -110,12 +111,17 @@ async def list_approve_delete(world: World, count: int) -> None:
         dry = await asked(world.database, PHOTOS, mode=RunMode.DRY_RUN, limits=ALL_AT_ONCE)
         run_id = await asked(world.database, PHOTOS, mode=RunMode.REQUIRE_APPROVAL, limits=ALL_AT_ONCE)
         # those that came in the blink of an eye before the question are due as well
+        began = time.monotonic()
         await worked_off(world.runs)
+        listing = time.monotonic() - began
         assert (await run_of(world.database, run_id)).state is RunState.PROPOSED
         on_list = {item.name for item in await listed(world.database, run_id)}
         before = set(came)
         await approve(world.database, run_id)
+        began = time.monotonic()
         await worked_off(world.runs)
+        deleting = time.monotonic() - began
+        print(f"{len(on_list)} objects: listed twice in {listing:.1f} s, deleted in {deleting:.1f} s")  # noqa: T201 - figures
         while len(came) < len(before) + 10:  # noqa: ASYNC110 - they come by themselves
             await asyncio.sleep(0.01)
     run = await run_of(world.database, run_id)
