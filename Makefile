@@ -1,12 +1,12 @@
 # mien: everything a person does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status cluster doctor test faults nightly lint format bench coverage lock clean
+.PHONY: help setup demo up down status cluster operator-demo doctor test faults nightly lint format bench coverage lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv (the other targets do it by themselves)
 
@@ -29,6 +29,9 @@ status: $(INSTALLED) ## show the platform's parts
 
 cluster: $(INSTALLED) ## start a Kubernetes control plane with simulated nodes, GPUs included (Ctrl-C stops it)
 	@$(BIN)/mien cluster
+
+operator-demo: $(INSTALLED) ## show the operator at work: a model rolled out, one rolled back, old photos deleted, a user erased
+	@$(BIN)/mien operator-demo
 
 doctor: ## say what is missing or broken and how to mend it; works on a broken installation, too
 	@PYTHONPATH=local:core $$($(BIN)/python --version >/dev/null 2>&1 && echo $(BIN)/python || echo python3) -m mien_local doctor $(ARGS)

@@ -10,7 +10,7 @@ import pytest
 
 from mien_core.errors import Unavailable
 from mien_local.cluster.control_plane import ControlPlane
-from mien_local.cluster.programs import CLUSTER_PROGRAMS, HELM, KUBECONFORM, KUBECTL
+from mien_local.cluster.programs import API_SERVER, CLUSTER_PROGRAMS, ETCD, HELM, KUBECONFORM, KUBECTL
 from mien_local.golang.build import build
 from mien_local.golang.program import GoProgram
 from mien_local.home import Home
@@ -22,6 +22,7 @@ _BUILT_FOR = {
     "control_plane": tuple(program for program in CLUSTER_PROGRAMS if program not in {HELM, KUBECONFORM, KUBECTL}),
     "helm": (HELM,),
     "kubeconform": (KUBECONFORM,),
+    "operator_demo_programs": (ETCD, API_SERVER, KUBECTL),
 }
 
 
@@ -93,6 +94,13 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program kubeconform."""
     return _built(KUBECONFORM, stage(tmp_path_factory.mktemp("kubeconform")))
+
+
+@pytest.fixture(scope="session")
+def operator_demo_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What `mien operator-demo` would build first."""
+    for program in _BUILT_FOR["operator_demo_programs"]:
+        _built(program, stage(tmp_path_factory.mktemp(program.name)))
 
 
 def _built(program: GoProgram, on: Stage) -> Path:

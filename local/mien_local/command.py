@@ -121,6 +121,12 @@ def _cluster(console: Console, home: Home, _options: argparse.Namespace) -> int:
     return run(console, home)
 
 
+def _operator_demo(console: Console, home: Home, _options: argparse.Namespace) -> int:
+    from mien_local.operator_demo.command import run  # noqa: PLC0415 - it imports OpenCV and cryptography
+
+    return run(console, home)
+
+
 def _doctor(_console: Console, _home: Home, _options: argparse.Namespace) -> int:
     return doctor([])
 
@@ -153,6 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--json", action="store_true", help="print each report as a line of JSON")
     analyse.add_argument("--platform", action="store_true", help="send the photos through the running platform")
     add("cluster", _cluster, "start a Kubernetes control plane with simulated nodes; Ctrl-C stops it, nothing stays")
+    add(
+        "operator-demo",
+        _operator_demo,
+        "start all of it and show the operator at work, as kubectl tells; nothing stays",
+    )
     token = add("token", _token, "print a token of the platform's own issuer, for a user of a tenant")
     token.add_argument("--user", required=True, help="whom it speaks of; any name")
     token.add_argument("--tenant", default="development", help="to which the user belongs (default: development)")

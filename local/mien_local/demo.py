@@ -41,7 +41,7 @@ def demonstrate(console: Console, home: Home, photo: Path | None) -> None:
     """
     name, content = ("astronaut", astronaut()) if photo is None else (photo.stem, read_photo(photo))
     home.prepare()
-    with _own_home(console, home) as own, running(own, Progress(console)) as platform:
+    with own_home(console, home) as own, running(own, Progress(console)) as platform:
         console.print()
         outcome = analyse(console, platform.environment, name, content, home.out)
         console.print()
@@ -108,7 +108,7 @@ def astronaut() -> bytes:
 
 
 @contextmanager
-def _own_home(console: Console, home: Home) -> Iterator[Home]:
+def own_home(console: Console, home: Home) -> Iterator[Home]:
     """A new home inside `home`, removed afterwards; only its logs stay, if the platform itself failed."""
     clear_up(home)
     own = Home(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home.root)))

@@ -43,7 +43,7 @@ def plan(stage: Stage, environment: Mapping[str, str]) -> Plan:
     issuer = None if environment.get(ISSUERS_SETTING) else Issuer(stage)
     webhooks = {} if environment.get(WEBHOOK_KEY_SETTING) else _webhooks(stage)
     payments = {PAYMENT_SECRET_SETTING: environment.get(PAYMENT_SECRET_SETTING) or stage.home.secret("payments")}
-    erasure = {} if environment.get(ERASURE_KEY_SETTING) else _erasure(stage)
+    erasure = {} if environment.get(ERASURE_KEY_SETTING) else erasure_settings(stage)
     planned = _assemble(
         stage,
         given,
@@ -123,7 +123,7 @@ def _webhooks(stage: Stage) -> dict[str, str]:
     return {WEBHOOK_KEY_SETTING: stage.home.secret("webhooks"), "MIEN_WEBHOOKS__ALLOW_PRIVATE": "true"}
 
 
-def _erasure(stage: Stage) -> dict[str, str]:
+def erasure_settings(stage: Stage) -> dict[str, str]:
     """What certificates of erasures are signed with."""
     return {ERASURE_KEY_SETTING: sha256(stage.home.secret("erasure").encode()).hexdigest()}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
+import psutil
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -123,6 +124,16 @@ def mien(*arguments: str, home: Path, timeout: float = UP_SECONDS) -> subprocess
         timeout=timeout,
         check=False,
     )
+
+
+def left_behind(home: Path) -> list[str]:
+    """Processes that know this home, or run a program or keep a log within it."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "environ"]):
+        words = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        if any(str(home) in word for word in words):
+            found.append(" ".join(process.info["cmdline"] or []))
+    return found
 
 
 def sourced(path: Path) -> dict[str, str]:

@@ -2,24 +2,13 @@
 
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
 from tests import faces
-from tests.e2e.conftest import mien
+from tests.e2e.conftest import left_behind, mien
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def _left_behind(home: Path) -> list[str]:
-    """Processes that know this home, or run a program or keep a log within it."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline", "environ"]):
-        words = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
-        if any(str(home) in word for word in words):
-            found.append(" ".join(process.info["cmdline"] or []))
-    return found
 
 
 def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -45,7 +34,7 @@ def test_the_demo_shows_a_report_and_leaves_nothing_running(tmp_path: Path) -> N
         with Image.open(home / "out" / picture) as opened:
             opened.load()
             assert opened.format == form
-    assert _left_behind(home) == []
+    assert left_behind(home) == []
 
 
 def test_a_photo_without_a_face_ends_with_its_code(tmp_path: Path) -> None:
@@ -56,4 +45,4 @@ def test_a_photo_without_a_face_ends_with_its_code(tmp_path: Path) -> None:
     demo = mien("demo", "--photo", str(photo), home=home)
     assert demo.returncode != 0
     assert "no_face" in demo.stdout + demo.stderr
-    assert _left_behind(home) == []
+    assert left_behind(home) == []

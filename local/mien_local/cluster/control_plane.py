@@ -36,7 +36,7 @@ class ControlPlane(Part):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self._pki = Pki(stage.home.data / "pki", FIRST_SERVICE)
-        self._keys = Keys(stage, self._pki)
+        self.keys = Keys(stage, self._pki)
         self.etcd = Etcd(stage, self._pki)
         self.api_server = ApiServer(stage, self._pki, self.etcd)
         self.controllers = ControllerManager(stage, self._pki)
@@ -51,8 +51,8 @@ class ControlPlane(Part):
         api = frozenset({self.api_server.name})
         return Plan(
             (
-                Member(self._keys),
-                Member(self.etcd, frozenset({self._keys.name})),
+                Member(self.keys),
+                Member(self.etcd, frozenset({self.keys.name})),
                 Member(self.api_server, frozenset({self.etcd.name})),
                 Member(self.controllers, api),
                 Member(self.scheduler, api),
