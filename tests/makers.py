@@ -23,7 +23,7 @@ from mien_core.model.skin import (
     SkinReport,
     SkinType,
 )
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 
 # what certificates are signed with
 SIGNING_KEY = SigningKey("5" * 64)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.settings import PostgresSettings
 
 

@@ -15,7 +15,9 @@ from mien_core.model.keys import annotated_key, mask_key, original_key, photo_ke
 from mien_core.model.looks import NewLook
 from mien_core.model.platform import JobKind, JobStatus, NewJob, NewSkinAnalysis
 from mien_core.model.privacy import Person
-from mien_core.ports import Database, ObjectStore, Record
+from mien_core.ports.database import Database
+from mien_core.ports.messages import Record
+from mien_core.ports.objects import ObjectStore
 from mien_core.usage import Calls, UsageCount
 from tests.makers import new_analysis, new_dead_letter, new_recommendation, new_upload
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from mien_core.model.data_classes import DataClass
 from mien_core.model.retention import RetentionRule, Run, RunItem, RunMode, RunRequest, Store
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.retention import approved
 from mien_streams.retention_runs import RetentionRuns
 

@@ -18,7 +18,7 @@ from mien_core.adapters.memory.names import MemoryResolver
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.platform import Job, JobError, JobStatus
 from mien_core.model.webhooks import NewWebhook, Webhook, WebhookEvent
-from mien_core.ports_webhooks import Resolver
+from mien_core.ports.webhooks import Resolver
 from mien_core.rules.webhooks import SecretKeys
 from mien_core.settings import PostgresSettings
 from mien_streams.webhooks import Courier, WebhookRole, WebhookSender

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mien_core.errors import Missing
 from mien_core.model.keys import asset_key
 from mien_core.model.overlays import OVERLAYS, Overlay
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 
 
 @dataclass(frozen=True)

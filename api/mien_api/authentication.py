@@ -11,7 +11,7 @@ from mien_api.known_keys import KnownKeys
 from mien_api.tokens import POINTS_OF_A_TOKEN, Tokens
 from mien_core.errors import Conflict, Rejected
 from mien_core.model.platform import Caller, JobKind
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 # About 2 MB at most. Who falls out of it costs one statement at their next request.
 USERS_REMEMBERED: Final = 10_000

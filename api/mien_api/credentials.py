@@ -7,7 +7,7 @@ from uuid import uuid4
 from mien_api.scopes import check_scopes
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller, NewApiKey
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 PREFIX = "mien_"
 

@@ -23,7 +23,7 @@ from mien_core.model.cycle import (
     position_of,
 )
 from mien_core.model.platform import Caller, require_owned, require_user
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_core.rules.cycle.days import LOOK_BACK, cycle_day
 from mien_core.rules.cycle.log import period_starts
 

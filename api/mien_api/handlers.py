@@ -28,7 +28,8 @@ from mien_core.model.platform import (
     user_of,
 )
 from mien_core.model.recommendations import Recommendation
-from mien_core.ports import Database, ObjectFacts, ObjectStore, PresignedPut, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.objects import ObjectFacts, ObjectStore, PresignedPut
 from mien_core.rules.jobs import check_cancellable
 from mien_core.rules.uploads import check_announcement, consent_of
 from mien_core.telemetry import current_traceparent

@@ -11,7 +11,7 @@ from mien_core.errors import Missing
 from mien_core.model.holds import LegalHold, NewLegalHold
 from mien_core.model.platform import Job, JobStatus
 from mien_core.model.privacy import ErasureRequest, Person
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 
 _HOLDS: Final = Cursors("legal-holds", str)
 # in the audit log: who may ask holds the operator's key

@@ -16,7 +16,8 @@ from mien_api.schemas import job_body
 from mien_api.stream_places import StreamLimits, StreamPlaces
 from mien_core.errors import Unavailable
 from mien_core.model.platform import Caller, JobHistory
-from mien_core.ports import Channel, Database
+from mien_core.ports.database import Database
+from mien_core.ports.signals import Channel
 from mien_core.rules.jobs import as_of
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from mien_api.credentials import new_api_key
 from mien_core.model.platform import ApiKey
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 # who did it, in the audit log: whoever has a console has the database, too
 ACTOR = "console"

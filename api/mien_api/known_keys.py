@@ -12,7 +12,7 @@ from typing import Final
 from mien_api.credentials import caller_of_hash, hash_of
 from mien_core.errors import Rejected
 from mien_core.model.platform import Caller
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 REMEMBER_SECONDS: Final = 1.0
 RENEW_SECONDS: Final = 0.5

@@ -8,7 +8,7 @@ from mien_api.cursors import Cursors, Page
 from mien_api.ids import new_id
 from mien_core.model.looks import Look, LookPosition, NewLook, Preset, Product, position_of
 from mien_core.model.platform import Caller, require_owned, require_user
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 _LOOKS: Final = Cursors("looks", LookPosition)
 

@@ -11,7 +11,7 @@ from mien_api.poster_settings import PosterSettings
 from mien_core.errors import Conflict, Missing, Rejected, Unavailable
 from mien_core.model.platform import Caller
 from mien_core.model.posters import NewPayment, Payment, PaymentStatus
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.posters import is_price_of, may_become
 
 # as whom the provider stands in the audit log

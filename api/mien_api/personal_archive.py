@@ -7,7 +7,8 @@ from mien_api.zip_stream import Entry
 from mien_core.errors import Missing
 from mien_core.model.personal_data import PERSONAL_TABLES, PersonalTable
 from mien_core.model.privacy import Person
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
 
 # An analysis is 50 kB of JSON, so this is about 1 MB.
 ROWS: Final = 20

@@ -25,7 +25,7 @@ from mien_core.model.platform import (
     user_of,
 )
 from mien_core.model.posters import Design, NewPoster, Poster, PosterAccount, PosterPosition, position_of
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.rules.posters import SAME_SECONDS, fingerprint_of
 from mien_core.telemetry import current_traceparent
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mien_core.model.cycle import Days
 from mien_core.model.platform import Caller, require_user
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.cycle.log import AHEAD, LoggedPeriod
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mien_core.events import erasure_requested, to_record
 from mien_core.model.holds import legal_hold
 from mien_core.model.platform import Caller, JobHistory, JobKind, JobStatus, NewJob, require_user
 from mien_core.model.privacy import Person
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.telemetry import current_traceparent
 
 # An erasure isn't waited for: it is carried out, though a part be away for most of a day.

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mien_core.errors import Rejected
 from mien_core.model.recommendations import CatalogueProduct
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 # who did it, in the audit log: whoever has a console has the database, too
 ACTOR = "console"

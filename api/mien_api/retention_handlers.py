@@ -7,7 +7,7 @@ from typing import Final
 from mien_api.cursors import Cursors, Page
 from mien_core.errors import Missing
 from mien_core.model.retention import Run, RunItem, RunRequest
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.retention import approved, stopped
 
 _RUNS: Final = Cursors("retention-runs", datetime)

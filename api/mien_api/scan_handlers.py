@@ -14,7 +14,7 @@ from mien_core.intake import start_analysis
 from mien_core.model.cycle import Days, SkinScan, position_of
 from mien_core.model.keys import original_key
 from mien_core.model.platform import Caller, Job, JobKind, JobStatus, Upload, require_owned, require_user
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.rules.cycle import days
 from mien_core.rules.cycle.log import AHEAD, LoggedPeriod
 from mien_core.rules.cycle.phases import cycle_log

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from mien_core.errors import Unavailable
 from mien_core.model.platform import JobKind
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.load import Drain, Limits, Load, overload, retry_after
 
 logger = logging.getLogger(__name__)

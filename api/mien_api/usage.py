@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import Caller
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.usage import Calls, UsageCount
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from mien_core.model.platform import Job
-from mien_core.ports import Channel, Database
+from mien_core.ports.database import Database
+from mien_core.ports.signals import Channel
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from mien_api.ids import new_id
 from mien_core.errors import Conflict, Rejected, Unavailable
 from mien_core.model.platform import Caller, require_owned
 from mien_core.model.webhooks import NewWebhook, Webhook, WebhookEvent, WebhookPosition, position_of
-from mien_core.ports import Database
-from mien_core.ports_webhooks import Resolver
+from mien_core.ports.database import Database
+from mien_core.ports.webhooks import Resolver
 from mien_core.rules.egress import check_url, is_public
 from mien_core.rules.webhooks import SecretKeys
 from mien_core.settings import WebhookSettings

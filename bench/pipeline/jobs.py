@@ -5,7 +5,8 @@ from uuid import uuid4
 from mien_core.events import UploadReceived, upload_received
 from mien_core.intake import DEADLINE_SECONDS, PHOTO_SECONDS
 from mien_core.model.platform import JobKind, NewJob, NewUpload
-from mien_core.ports import Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
 
 # the agent's name, and the first column of its inbox's rows; the peers' is the same
 HANDLER = "bench"

@@ -13,7 +13,7 @@ import sys
 from bench.pipeline.jobs import HANDLER, TOPIC
 from mien_core import telemetry
 from mien_core.events import UploadReceived, face_analysed, from_record, to_record
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_core.settings import load
 from mien_streams import app, wiring
 from mien_streams.delivery import Delivery, Handler

@@ -20,7 +20,8 @@ from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.events import to_record, upload_received
 from mien_core.intake import start_analysis
-from mien_core.ports import Database, EventPublisher
+from mien_core.ports.database import Database
+from mien_core.ports.messages import EventPublisher
 from mien_core.settings import KafkaSettings, PostgresSettings, ServiceSettings, load
 
 CHUNK = 100

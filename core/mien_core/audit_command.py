@@ -5,7 +5,7 @@ from typing import Final
 
 from mien_core.errors import Rejected
 from mien_core.model.audit import AuditRow
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.audit import checked
 
 PAGE: Final = 1000

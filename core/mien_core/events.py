@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mien_core.errors import Rejected
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 
 SOURCE = "/mien"
 CONTENT_TYPE: Literal["application/json"] = "application/json"

@@ -5,7 +5,7 @@ from uuid import uuid4
 from mien_core.events import to_record, upload_received
 from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobKind, NewJob, Upload
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.rules.retries import LONGEST_DELAYS_SECONDS
 
 # After this an analysis that couldn't be done ends failed, so that nobody waits for ever. All retries fit twice: once

@@ -16,7 +16,7 @@ from mien_core.model.keys import annotated_key, mask_key, photo_key
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.model.skin import MeasureName, SkinMeasure, SkinReport
 from mien_core.photo import Photo
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_serving.etags import etag_of
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings

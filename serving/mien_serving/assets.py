@@ -3,7 +3,7 @@
 from mien_core.errors import Missing
 from mien_core.model.keys import asset_key
 from mien_core.model.overlays import OVERLAYS
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_serving.makeup.overlays import png
 
 CONTENT_TYPE = "image/png"

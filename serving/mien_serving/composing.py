@@ -9,7 +9,7 @@ from mien_core.errors import Rejected
 from mien_core.model.keys import poster_key
 from mien_core.model.serving import PosterAnswer, PosterRequest
 from mien_core.photo import Photo
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_serving.face.timings import Timings
 from mien_serving.photos import fetch, keep
 from mien_serving.poster.compose import ENGINE, Order, as_png, compose

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mien_core.errors import Missing
 from mien_core.model.keys import original_key, photo_key
 from mien_core.photo import KEPT_CONTENT_TYPE, Photo, open_kept_photo, open_photo
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from mien_core.model.keys import photo_key, tryon_key
 from mien_core.model.looks import Preset
 from mien_core.model.tryon import TryOnAnswer, TryOnRequest
 from mien_core.photo import open_kept_photo
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_serving.analysis import Pixels
 from mien_serving.face.engine import FaceResult
 from mien_serving.face.timings import Timings

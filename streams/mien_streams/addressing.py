@@ -5,7 +5,7 @@ They stand beside the event's own, which stay as they are: to all others it is t
 
 from collections.abc import Iterable
 
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_streams.delivery import Delivery
 
 FOR = "mien-for"

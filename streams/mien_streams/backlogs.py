@@ -2,7 +2,7 @@
 
 import prometheus_client
 
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 OUTBOX = prometheus_client.Gauge("mien_outbox_records", "Records that could be published and are not yet.")
 OUTBOX_AGE = prometheus_client.Gauge("mien_outbox_oldest_seconds", "Age of the oldest record that could be published.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mien_core.model.platform import JobError
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)

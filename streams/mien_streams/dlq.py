@@ -10,7 +10,8 @@ from mien_core.events import from_record
 from mien_core.intake import DEADLINE_SECONDS
 from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.platform import Job
-from mien_core.ports import Database, Record, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.messages import Record
 from mien_core.rules.posters import cost_of
 from mien_core.rules.work import check_redrive
 from mien_streams.addressing import redriven, redrives

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from mien_core.errors import Conflict, Missing
 from mien_core.model.dead_letters import EVERY_LETTER, DeadLetter, Selection
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.settings import PostgresSettings, ServiceSettings
 from mien_streams import dlq_output
 from mien_streams.dlq import DeadLetterDesk, no_such_letter

@@ -15,7 +15,8 @@ from mien_core import telemetry
 from mien_core.errors import Rejected, Unavailable
 from mien_core.faults import Point, reached
 from mien_core.model.platform import JobError
-from mien_core.ports import Database, Record
+from mien_core.ports.database import Database
+from mien_core.ports.messages import Record
 from mien_core.rules.retries import delay_after
 from mien_streams.addressing import attempt, is_for, next_attempt
 from mien_streams.delivery import Delivery, Handler

@@ -1,14 +1,14 @@
 """Deleting objects so that no legal hold is written meanwhile: the transaction that asked is open until they are gone.
 
 A row that is held is refused by the database itself. An object isn't, so whoever deletes some asks first, and has the
-guard (ports_holds) until the last of them is gone.
+guard (ports.holds) until the last of them is gone.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")

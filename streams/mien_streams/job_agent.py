@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from mien_core.events import Event, Fact
 from mien_core.model.platform import Job, JobError, Upload
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from mien_core.errors import Conflict, Missing, Rejected, Unavailable
 from mien_core.events import Event, from_record, job_failed, to_record
 from mien_core.faults import Point, reached
 from mien_core.model.platform import Job, JobError, JobStatus
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_core.rules.work import deadline_exceeded, refusal
 from mien_streams.addressing import redrives
 from mien_streams.delivery import Delivery, Handler

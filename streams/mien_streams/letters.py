@@ -2,7 +2,7 @@
 
 from mien_core.model.dead_letters import NewDeadLetter
 from mien_core.model.platform import JobError
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_streams.addressing import attempt
 
 # as producers of ours write it; strangers may leave it out

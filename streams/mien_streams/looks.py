@@ -12,8 +12,8 @@ from mien_core.model.face import Tone
 from mien_core.model.platform import Job, Upload
 from mien_core.model.recommendations import CatalogueProduct, NewRecommendation, Recommendation, RecommendedLook
 from mien_core.model.skin import SkinReport
-from mien_core.ports import Database, Transaction
-from mien_core.ports_recommendations import LooksEngine
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.recommendations import LooksEngine
 from mien_core.rules.looks import recommend
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,8 @@
 from mien_core.errors import Rejected
 from mien_core.events import from_record
 from mien_core.model.platform import JobError
-from mien_core.ports import OutboxRow, Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import OutboxRow, Record
 from mien_streams.addressing import redrives
 from mien_streams.edge import INTERNAL_ERROR
 from mien_streams.job_handler import end_failed

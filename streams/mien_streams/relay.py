@@ -13,7 +13,9 @@ import prometheus_client
 
 from mien_core.errors import Rejected, Unavailable
 from mien_core.faults import Point, reached
-from mien_core.ports import Channel, Database, EventPublisher, Leadership, OutboxRow, Subscription
+from mien_core.ports.database import Database
+from mien_core.ports.messages import EventPublisher, OutboxRow
+from mien_core.ports.signals import Channel, Leadership, Subscription
 from mien_streams import refused
 from mien_streams.background import BackgroundRole
 from mien_streams.backlogs import Backlogs

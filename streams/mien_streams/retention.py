@@ -8,7 +8,9 @@ import prometheus_client
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien_core.errors import Unavailable
-from mien_core.ports import Database, Leadership, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
+from mien_core.ports.signals import Leadership
 from mien_streams.background import BackgroundRole
 from mien_streams.retention_runs import RetentionRuns
 from mien_streams.retry import backoff

@@ -17,7 +17,8 @@ import prometheus_client
 
 from mien_core.model.keys import job_prefixes, upload_prefix
 from mien_core.model.retention import Judged, Place, RetentionRule, RuleCounts, Run, RunState, Store, Verdict
-from mien_core.ports import Database, ObjectStore, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.retention import (
     EXPIRED,
     PREFIXES,

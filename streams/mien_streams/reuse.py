@@ -10,7 +10,7 @@ from mien_core.errors import Missing
 from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_streams.serving import FaceAnalysis
 from mien_streams.timing import since
 

@@ -12,7 +12,8 @@ from typing import Final
 import prometheus_client
 
 from mien_core.model.expiry import ExpiredPhoto
-from mien_core.ports import Database, ObjectStore, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.expiry import objects_of
 from mien_streams.guarded import deleted
 

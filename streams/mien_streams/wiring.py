@@ -14,7 +14,8 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.certificate.keys import SigningKey
 from mien_core.events import TOPICS as EVENT_TOPICS
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.webhooks import SecretKeys
 from mien_core.settings import (
     ErasureSettings,

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.settings import PostgresSettings
 
 

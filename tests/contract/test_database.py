@@ -23,7 +23,8 @@ from mien_core.model.platform import (
     UploadState,
 )
 from mien_core.model.serving import PhotoFacts
-from mien_core.ports import Channel, Database, Signalled
+from mien_core.ports.database import Database
+from mien_core.ports.signals import Channel, Signalled
 from mien_core.settings import PostgresSettings
 from tests.makers import new_analysis, new_dead_letter, new_job, new_upload, record
 

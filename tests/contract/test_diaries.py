@@ -25,7 +25,7 @@ from mien_core.model.cycle import (
 )
 from mien_core.model.looks import NewLook, Preset, Product, Shade
 from mien_core.model.platform import Caller
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_core.rules.cycle.days import LOOK_BACK
 from tests.makers import new_upload
 

@@ -13,7 +13,7 @@ from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import NewLegalHold
 from mien_core.model.platform import Caller
 from mien_core.model.privacy import Person
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from tests.makers import new_dead_letter, new_upload
 from tests.people import live
 

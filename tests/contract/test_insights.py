@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from mien_core.model.insights import Insight, NewInsight, Span, Words, position_of
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 NOVEMBER = Span(date(2026, 11, 1), date(2026, 11, 30))
 BY_RULES = Words("You slept well.", "summary", None)

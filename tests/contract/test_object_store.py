@@ -18,7 +18,7 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.s3 import S3ObjectStore
 from mien_core.errors import MienError, Missing, Unavailable
 from mien_core.model.objects import StoredObject
-from mien_core.ports import ObjectFacts, ObjectStore, PresignedPut
+from mien_core.ports.objects import ObjectFacts, ObjectStore, PresignedPut
 from mien_core.settings import S3Settings
 
 

@@ -22,7 +22,7 @@ from mien_core.model.posters import (
     PosterAccount,
     position_of,
 )
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.posters import fingerprint_of
 
 UNKNOWN = ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "not-an-id", ""]

@@ -15,7 +15,7 @@ from mien_core.model.keys import upload_prefix
 from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Caller, JobKind, NewJob
 from mien_core.model.privacy import Erasure, Media, Person, pseudonym
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from tests.makers import new_upload
 from tests.people import SHARED_TABLES, Life, live
 

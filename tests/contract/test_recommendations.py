@@ -5,7 +5,7 @@ import asyncio
 from mien_core.model.looks import Preset, Product, Shade
 from mien_core.model.platform import Job, JobKind, Upload
 from mien_core.model.recommendations import CatalogueProduct, NewRecommendation, Recommendation, RecommendedLook
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from tests.makers import new_job, new_upload
 
 

@@ -14,7 +14,7 @@ from mien_core.model.platform import JobError, JobKind, JobStatus, NewJob
 from mien_core.model.posters import Design, NewPoster
 from mien_core.model.retention import ItemState, Place, RetentionRule, RunMode, RunState, Store
 from mien_core.model.tryon import NewTryOnSession
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.jobs import as_of
 from mien_core.rules.retention import stopped
 from mien_core.rules.tryon import LOOKS

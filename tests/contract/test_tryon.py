@@ -13,7 +13,7 @@ from mien_core.model.expiry import ExpiredPhoto
 from mien_core.model.keys import photo_key, tryon_key
 from mien_core.model.platform import Job, JobError, JobKind, JobStatus, NewJob
 from mien_core.model.tryon import NewTryOnSession, SessionState, TryOnSession
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.rules.expiry import SETTLED, UNFINISHED
 from mien_core.rules.tryon import CANCELLED, LOOKS
 from mien_core.settings import PostgresSettings

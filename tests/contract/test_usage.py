@@ -8,7 +8,7 @@ import psycopg
 from pydantic import SecretStr
 
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_core.settings import PostgresSettings
 from mien_core.usage import Calls, UsageCount
 

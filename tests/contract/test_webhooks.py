@@ -12,7 +12,8 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Missing
 from mien_core.model.platform import Caller, Job, JobError, JobStatus
 from mien_core.model.webhooks import Delivery, Webhook, WebhookEvent, WebhookPosition, position_of
-from mien_core.ports import Channel, Database
+from mien_core.ports.database import Database
+from mien_core.ports.signals import Channel
 from mien_core.settings import PostgresSettings
 from tests.makers import new_job, new_upload
 from tests.webhooks import KEYS, new_webhook

@@ -8,7 +8,7 @@ from typing import Any
 from mien_core.adapters.kafka import KafkaEventPublisher
 from mien_core.adapters.postgres.messages import PostgresInbox
 from mien_core.model.platform import JobStatus
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_streams.__main__ import main
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge

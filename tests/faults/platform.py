@@ -31,7 +31,7 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Unavailable
 from mien_core.intake import start_analysis
 from mien_core.model.platform import JobKind
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings
 from mien_local.parts.part import tail
 from mien_local.ports import HOST, is_open, unused_port

@@ -8,7 +8,7 @@ from mien_core.events import from_record
 from mien_core.model.cycle import DiaryMetrics, NewSkinScan
 from mien_core.model.insights import Words
 from mien_core.model.platform import Job, JobKind, JobStatus
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from tests.makers import new_analysis, new_recommendation
 
 PAUSE_SECONDS: Final = 0.01

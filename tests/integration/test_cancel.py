@@ -11,7 +11,7 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Conflict
 from mien_core.model.platform import Caller, JobHistory, JobStatus
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.settings import PostgresSettings
 from mien_streams.handlers.analyse_face import Analysed, AnalyseFace
 from mien_streams.job_agent import Assignment

@@ -11,7 +11,7 @@ from mien_core import migrations
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres import database as adapter
 from mien_core.errors import Unavailable
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 from mien_core.settings import PostgresSettings
 from mien_local.parts.postgres import Postgres
 from tests.makers import record

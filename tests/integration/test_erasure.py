@@ -26,7 +26,8 @@ from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Caller, Job, JobError, JobStatus
 from mien_core.model.privacy import Person
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
 from mien_core.settings import PostgresSettings, S3Settings
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge

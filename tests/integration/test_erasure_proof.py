@@ -19,7 +19,7 @@ from mien_core.model.keys import photo_key
 from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Caller, JobStatus
 from mien_core.model.privacy import Person
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.settings import PostgresSettings
 from tests.contract.test_holds import lifted, new_hold, placed
 from tests.integration.test_erasure import Bench, uploaded

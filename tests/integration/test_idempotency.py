@@ -27,7 +27,7 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.idempotency import Answered, Claim, IdempotencyKeys, InFlight, OtherRequest
 from mien_core.model.keys import original_key
-from mien_core.ports import ObjectFacts
+from mien_core.ports.objects import ObjectFacts
 from mien_core.rules.uploads import MAX_BYTES
 from mien_core.settings import PostgresSettings
 from tests import mortal

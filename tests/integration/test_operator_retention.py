@@ -18,7 +18,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import Conflict, Missing, Rejected, Unavailable
 from mien_core.model.keys import photo_key
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_local.ports import HOST, unused_port
 from mien_operator.controller import Resource
 from mien_operator.internal_api import InternalApi

@@ -23,7 +23,7 @@ from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import NewLegalHold
 from mien_core.model.keys import photo_key
 from mien_core.model.retention import ItemState, RunLimits, RunMode, RunState
-from mien_core.ports import ObjectStore
+from mien_core.ports.objects import ObjectStore
 from mien_core.settings import PostgresSettings, S3Settings
 from mien_streams.retention import Retention, RetentionSettings
 from mien_streams.retention_runs import RetentionRuns

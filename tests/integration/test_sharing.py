@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.errors import Unavailable
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.settings import PostgresSettings
 
 HANDLER = "tester"

@@ -15,7 +15,8 @@ from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.adapters.postgres.transaction import PostgresTransaction
 from mien_core.model.cycle import DiaryMetrics, JournalContent
 from mien_core.model.platform import Caller
-from mien_core.ports import Channel, Record
+from mien_core.ports.messages import Record
+from mien_core.ports.signals import Channel
 from mien_core.settings import PostgresSettings
 
 RECORD = Record("topic", b"key", b"\x00'\\;%s\xff", (("header", b"\x00\xff"),))

@@ -19,7 +19,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_core.settings import KafkaSettings
 from mien_streams import agent as agent_module
 from mien_streams.agent import SESSION_TIMEOUT_SECONDS, Agent, AgentCrashed, AgentOptions

@@ -12,7 +12,7 @@ import pytest
 from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
 from mien_core.adapters.kafka_lag import KafkaLag
 from mien_core.errors import Unavailable
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_core.settings import KafkaSettings
 from mien_local.parts.kafka import Kafka
 from mien_streams.agent import Agent, AgentOptions

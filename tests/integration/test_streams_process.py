@@ -26,7 +26,7 @@ from mien_core.intake import start_analysis
 from mien_core.model.keys import annotated_key, mask_key, original_key
 from mien_core.model.platform import Job, JobKind, JobStatus, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_core.settings import KafkaSettings, PostgresSettings, S3Settings
 from mien_streams.handlers import analyse_face, s3_notifications
 from tests.makers import face_report, new_upload, skin_report

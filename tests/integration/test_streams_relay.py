@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from mien_core.adapters.kafka import KafkaEventPublisher, ensure_topics
 from mien_core.adapters.memory.events import MemoryEventPublisher
 from mien_core.adapters.postgres import PostgresDatabase
-from mien_core.ports import EventPublisher, Record
+from mien_core.ports.messages import EventPublisher, Record
 from mien_core.settings import KafkaSettings, PostgresSettings
 from mien_streams.relay import Relay
 from tests.makers import record

@@ -16,7 +16,7 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.adapters.postgres import PostgresDatabase
 from mien_core.model.platform import Caller, JobStatus
 from mien_core.model.webhooks import WebhookEvent
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_core.rules.webhooks import ATTEMPTS, SecretKeys
 from mien_core.settings import PostgresSettings
 from mien_streams.webhooks import Courier, WebhookSender

@@ -19,7 +19,8 @@ from mien_api.poster_settings import PosterSettings
 from mien_api.scopes import APPLICATIONS
 from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.model.keys import original_key
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.load import Limits
 from mien_local.issuer.keys import SigningKey
 from mien_local.issuer.server import IssuerServer

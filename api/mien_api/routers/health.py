@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from mien_api.routers.dependencies import UsesHandlers
 from mien_core.errors import Unavailable
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 
 router = APIRouter(tags=["Platform"])
 

@@ -16,14 +16,14 @@ _THREADS: Final = 8
 
 
 class SystemResolver:
-    """Meets ports_webhooks.Resolver."""
+    """Meets ports.webhooks.Resolver."""
 
     def __init__(self) -> None:
         # its threads begin with the first look-up
         self._threads = ThreadPoolExecutor(_THREADS, "dns")
 
     async def addresses(self, host: str) -> Sequence[str]:
-        """See ports_webhooks.Resolver."""
+        """See ports.webhooks.Resolver."""
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host)
         # UnicodeError: what can't be written in the form that DNS has for names

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 
 from mien_core.errors import Rejected, Unavailable
 from mien_core.faults import Point, reached
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_core.settings import KafkaSettings
 
 # how long one batch may take, connecting included, before the broker counts as away
@@ -36,7 +36,7 @@ _REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, RecordListTooLargeErro
 
 
 class KafkaEventPublisher:
-    """Meets ports.EventPublisher: idempotent, acknowledged by all in-sync replicas. An async context manager.
+    """Meets ports.messages.EventPublisher: idempotent, acknowledged by all in-sync replicas. An async context manager.
 
     The connection is made at the first publication, so this can be built while the broker is away. After a failure
     the next publication connects anew: an idempotent producer that lost a batch refuses all further ones. A topic that
@@ -55,7 +55,7 @@ class KafkaEventPublisher:
         await self._close()
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """See ports.EventPublisher. Records of one key keep their order."""
+        """See ports.messages.EventPublisher. Records of one key keep their order."""
         for record in records:
             if self._missing.get(record.topic, 0.0) > time.monotonic():
                 raise _missing_topic(record.topic)

@@ -19,7 +19,7 @@ from mien_core.adapters.s3_errors import of_boto3, of_obstore, unavailable
 from mien_core.errors import Missing, Unavailable
 from mien_core.faults import Point, reached
 from mien_core.model.objects import ObjectPage, StoredObject
-from mien_core.ports import ObjectFacts, PresignedPut
+from mien_core.ports.objects import ObjectFacts, PresignedPut
 from mien_core.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _SIGNED_HERE: Final = 8
 
 
 class S3ObjectStore:
-    """A bucket in S3; meets mien_core.ports.ObjectStore.
+    """A bucket in S3; meets mien_core.ports.objects.ObjectStore.
 
     obstore moves the bytes: its requests cost a third of boto3's and no thread. boto3 does what obstore can't: it signs
     uploads with their type and length, and it finds credentials wherever AWS puts them. The clients are made once.

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mien_core.ports import Signalled
+from mien_core.ports.signals import Signalled
 
 # Whoever doesn't look for so long is told that it missed something, instead of being kept a list that only grows.
 MOST_TOPICS = 10_000
@@ -19,7 +19,7 @@ class EventSubscription:
         self._event.set()
 
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - the port's signature
-        """See ports.Subscription."""
+        """See ports.signals.Subscription."""
         try:
             async with asyncio.timeout(timeout):
                 await self._event.wait()
@@ -51,7 +51,7 @@ class EventChannelSubscription:
         self._event.set()
 
     async def wait(self, timeout: float) -> Signalled:  # noqa: ASYNC109 - the port's signature
-        """See ports.ChannelSubscription."""
+        """See ports.signals.ChannelSubscription."""
         try:
             async with asyncio.timeout(timeout):
                 await self._event.wait()

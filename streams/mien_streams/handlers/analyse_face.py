@@ -13,7 +13,8 @@ from mien_core.model.keys import photo_key
 from mien_core.model.platform import Analysis, NewAnalysis, NewSkinAnalysis, Upload
 from mien_core.model.recommendations import Recommendation
 from mien_core.model.serving import FaceAnswer, FaceRequest
-from mien_core.ports import Database, ObjectStore, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.skin import Conclusion, require_conclusion
 from mien_core.rules.skin_diary import require_metrics
 from mien_streams.handlers.recommend_looks import request_looks

@@ -16,7 +16,8 @@ from mien_core.events import ErasureRequested, media_erased, to_record
 from mien_core.model.personal_data import PERSONAL_TABLES
 from mien_core.model.platform import Job, JobError, JobStatus
 from mien_core.model.privacy import Deleted, Media, Person
-from mien_core.ports import Database, ObjectStore, Transaction
+from mien_core.ports.database import Database, Transaction
+from mien_core.ports.objects import ObjectStore
 from mien_core.rules.audit import written
 from mien_streams.guarded import deleted
 from mien_streams.job_agent import Assignment, JobAgent

@@ -8,7 +8,7 @@ from mien_core.events import LooksRequested, looks_requested, to_record
 from mien_core.intake import DEADLINE_SECONDS
 from mien_core.model.platform import JobKind, NewJob, Upload
 from mien_core.model.recommendations import Recommendation
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_streams.job_agent import Assignment, JobAgent
 from mien_streams.looks import Recommending, save_looks
 

@@ -8,7 +8,7 @@ from mien_core.events import PosterRequested, poster_rendered, to_record
 from mien_core.model.keys import poster_key
 from mien_core.model.posters import Poster
 from mien_core.model.serving import PosterAnswer, PosterRequest
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_streams.job_agent import Assignment, JobAgent
 from mien_streams.posters import PosterEngine
 

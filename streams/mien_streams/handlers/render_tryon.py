@@ -7,7 +7,7 @@ from mien_core.errors import Missing
 from mien_core.events import TryOnRequested, to_record, try_on_rendered
 from mien_core.model.keys import photo_key
 from mien_core.model.tryon import TryOnAnswer, TryOnRequest
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_streams.job_agent import Assignment, JobAgent
 from mien_streams.tryon_engine import TryOnEngine
 

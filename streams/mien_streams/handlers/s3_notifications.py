@@ -13,7 +13,7 @@ from mien_core.errors import Missing, Rejected, Unavailable
 from mien_core.faults import Point, reached
 from mien_core.intake import start_analysis
 from mien_core.model.keys import upload_id_of_original
-from mien_core.ports import Database
+from mien_core.ports.database import Database
 from mien_streams.addressing import attempt
 from mien_streams.delivery import Delivery, Handler
 

@@ -9,7 +9,8 @@ from opentelemetry.trace import SpanKind
 from mien_core import telemetry
 from mien_core.errors import Rejected
 from mien_core.events import MediaErased, from_record
-from mien_core.ports import Database, ObjectStore
+from mien_core.ports.database import Database
+from mien_core.ports.objects import ObjectStore
 from mien_streams.delivery import Delivery, Handler
 
 logger = logging.getLogger(__name__)

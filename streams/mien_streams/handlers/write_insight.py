@@ -7,7 +7,7 @@ from mien_core.errors import Missing
 from mien_core.events import InsightRequested
 from mien_core.model.cycle import Days
 from mien_core.model.insights import Diary, NewInsight, Words
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_streams.insight_writer import InsightWriter
 from mien_streams.job_agent import Assignment, JobAgent
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 import prometheus_client
 
 from mien_core.model.webhooks import TEST, Delivery, DisabledReason
-from mien_core.ports import Database, Transaction
+from mien_core.ports.database import Database, Transaction
 from mien_core.rules.jobs import as_of
 from mien_core.rules.webhooks import (
     SecretKeys,

@@ -15,7 +15,8 @@ import prometheus_client
 from mien_core import telemetry
 from mien_core.errors import Unavailable
 from mien_core.model.webhooks import Delivery
-from mien_core.ports import Channel, Database, Subscription
+from mien_core.ports.database import Database
+from mien_core.ports.signals import Channel, Subscription
 from mien_streams.retry import backoff
 from mien_streams.webhooks.courier import ATTEMPTS, DROPPED, Courier, Dropped
 from mien_streams.webhooks.sender import TIMEOUT_SECONDS

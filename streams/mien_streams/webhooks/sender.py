@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
 from mien_core.errors import Rejected, Unavailable
-from mien_core.ports_webhooks import Resolver
+from mien_core.ports.webhooks import Resolver
 from mien_core.rules.egress import check_url, is_public
 from mien_core.rules.webhooks import seconds_advised
 

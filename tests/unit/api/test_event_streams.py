@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from mien_api import event_stream, job_feed
 from mien_api.stream_places import StreamLimits, StreamPlaces
 from mien_core.adapters.memory.database import MemoryTransaction
-from mien_core.adapters.memory.repositories import MemoryJobs
+from mien_core.adapters.memory.jobs import MemoryJobs
 from mien_core.errors import Unavailable
 from mien_core.model.platform import Caller, JobError, JobHistory, JobStatus
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from tests.makers import new_job, new_upload
 from tests.sse import events_of
 from tests.unit.api.conftest import Platform

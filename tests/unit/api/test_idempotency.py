@@ -19,7 +19,7 @@ from mien_core.adapters.memory.objects import MemoryObjectStore
 from mien_core.errors import Unavailable
 from mien_core.idempotency import Answered, Claim, InFlight, OtherRequest
 from mien_core.model.keys import original_key
-from mien_core.ports import ObjectFacts, PresignedPut
+from mien_core.ports.objects import ObjectFacts, PresignedPut
 from mien_core.rules.load import Limits
 from tests.unit.api.conftest import NOW_HEADERS, Platform
 from tests.unit.api.test_skin import PHOTO, png

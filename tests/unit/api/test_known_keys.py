@@ -11,7 +11,7 @@ from mien_api.known_keys import KEYS_REMEMBERED, REMEMBER_SECONDS, RENEW_SECONDS
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import ApiKey, Caller
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 
 
 class Clock:

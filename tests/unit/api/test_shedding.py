@@ -14,7 +14,8 @@ from mien_api import shedding
 from mien_api.app import WORK
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Unavailable
-from mien_core.ports import Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
 from mien_core.rules.load import Limits
 from tests.unit.api.conftest import NOW_HEADERS, Platform
 

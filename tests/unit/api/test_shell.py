@@ -13,7 +13,7 @@ from mien_api.preferences import wait_seconds
 from mien_api.request_ids import choose_request_id
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Unavailable
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from tests.unit.api.conftest import Platform
 
 PATHS = {

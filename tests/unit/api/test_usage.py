@@ -14,7 +14,7 @@ from mien_api.usage import UsageMeter, usage_of
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import Caller
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from tests.unit.api.conftest import NOW_HEADERS, Platform
 
 NOWHERE = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"

@@ -1,7 +1,7 @@
 """What is kept for whoever listens to a whole channel."""
 
 from mien_core.adapters.subscription import MOST_TOPICS, EventChannelSubscription
-from mien_core.ports import Signalled
+from mien_core.ports.signals import Signalled
 
 
 async def test_a_listener_that_does_not_look_is_told_that_it_missed_something() -> None:

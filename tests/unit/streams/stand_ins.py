@@ -12,7 +12,8 @@ from mien_core.model.keys import annotated_key, mask_key
 from mien_core.model.platform import Analysis, Job, Upload
 from mien_core.model.serving import FaceAnswer, FaceRequest, PhotoFacts
 from mien_core.model.skin import SkinReport
-from mien_core.ports import Database, OutboxRow, Record
+from mien_core.ports.database import Database
+from mien_core.ports.messages import OutboxRow, Record
 from mien_streams.delivery import Delivery
 from tests.makers import face_report, new_upload, skin_report
 

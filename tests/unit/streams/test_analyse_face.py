@@ -24,7 +24,7 @@ from mien_core.model.cycle import DiaryMetrics
 from mien_core.model.platform import Job, JobStatus
 from mien_core.model.serving import FaceAnswer, FaceRequest
 from mien_core.model.skin import SkinMetrics
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 from mien_streams.addressing import redriven
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge

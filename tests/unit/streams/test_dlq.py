@@ -14,7 +14,8 @@ from mien_core.errors import Conflict, Missing, Unavailable
 from mien_core.events import FaceAnalysed, JobFailed, LooksRecommended, UploadReceived, from_record
 from mien_core.model.dead_letters import DeadLetter
 from mien_core.model.platform import Job, JobStatus
-from mien_core.ports import Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
 from mien_streams.addressing import attempt, is_for, redrives
 from mien_streams.delivery import Delivery
 from mien_streams.dlq import DeadLetterDesk

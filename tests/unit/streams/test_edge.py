@@ -11,7 +11,8 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected, Unavailable
 from mien_core.model.platform import JobError
-from mien_core.ports import Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
 from mien_streams.delivery import Delivery, Handler
 from mien_streams.edge import INTERNAL_ERROR, Edge
 from tests.makers import record

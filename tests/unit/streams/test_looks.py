@@ -15,8 +15,8 @@ from mien_core.model.looks import Shade
 from mien_core.model.platform import Job, JobKind, JobStatus
 from mien_core.model.recommendations import CatalogueProduct, Recommendation, RecommendedLook
 from mien_core.model.skin import SkinReport
-from mien_core.ports import Transaction
-from mien_core.ports_recommendations import LooksEngine
+from mien_core.ports.database import Transaction
+from mien_core.ports.recommendations import LooksEngine
 from mien_core.rules.looks import recommend
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge

@@ -13,7 +13,8 @@ from mien_core.errors import Unavailable
 from mien_core.events import JobFailed, UploadReceived, face_analysed, from_record, to_record, upload_received
 from mien_core.intake import start_analysis
 from mien_core.model.platform import Job, JobStatus
-from mien_core.ports import Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
 from mien_streams.relay import Relay
 from tests.makers import new_dead_letter, record
 from tests.unit.streams.stand_ins import job, some_id, until, uploaded

@@ -10,7 +10,9 @@ import pytest
 from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.adapters.memory.events import MemoryEventPublisher
 from mien_core.errors import Unavailable
-from mien_core.ports import Leadership, Record, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.messages import Record
+from mien_core.ports.signals import Leadership
 from mien_streams.relay import Relay
 from tests.makers import record
 from tests.unit.streams.stand_ins import DEADLINE_SECONDS, until

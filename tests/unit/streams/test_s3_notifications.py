@@ -10,7 +10,7 @@ from mien_core.adapters.memory.database import MemoryDatabase
 from mien_core.errors import Rejected
 from mien_core.events import UploadReceived
 from mien_core.model.platform import UploadState
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 from mien_streams.delivery import Delivery
 from mien_streams.edge import Edge
 from mien_streams.handlers.s3_notifications import TOPIC, S3Notifications

@@ -14,7 +14,8 @@ from mien_core.errors import Unavailable
 from mien_core.events import JobFailed, from_record
 from mien_core.model.keys import photo_key
 from mien_core.model.platform import JobStatus
-from mien_core.ports import ObjectFacts, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.objects import ObjectFacts
 from mien_streams.edge import Edge
 from mien_streams.job_agent import Assignment
 from mien_streams.job_handler import JobHandler

@@ -10,33 +10,29 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
+from mien_core.adapters.memory.analyses import MemoryAnalyses, MemorySkinAnalyses
+from mien_core.adapters.memory.audit import MemoryAuditLog
+from mien_core.adapters.memory.credentials import MemoryApiKeys
 from mien_core.adapters.memory.dead_letters import MemoryDeadLetters
 from mien_core.adapters.memory.diaries import MemoryJournal, MemoryPeriods, MemoryPhotoDays, MemorySkinScans
 from mien_core.adapters.memory.holds import MemoryLegalHolds
 from mien_core.adapters.memory.idempotency import MemoryIdempotencyKeys
 from mien_core.adapters.memory.insights import MemoryInsights
+from mien_core.adapters.memory.jobs import MemoryJobs
 from mien_core.adapters.memory.looks import MemoryLooks
+from mien_core.adapters.memory.messages import MemoryInbox, MemoryOutbox
 from mien_core.adapters.memory.posters import MemoryPayments, MemoryPosterAccounts, MemoryPosters
 from mien_core.adapters.memory.privacy import MemoryErasureRequests, MemoryErasures, MemoryPersonalData
 from mien_core.adapters.memory.recommendations import MemoryProducts, MemoryRecommendations
-from mien_core.adapters.memory.repositories import (
-    MemoryAnalyses,
-    MemoryApiKeys,
-    MemoryAuditLog,
-    MemoryInbox,
-    MemoryJobs,
-    MemoryOutbox,
-    MemorySkinAnalyses,
-    MemoryUploads,
-    MemoryUsers,
-    State,
-)
 from mien_core.adapters.memory.retention import MemoryRetentionRuns
+from mien_core.adapters.memory.state import State
 from mien_core.adapters.memory.tryon_sessions import MemoryExpiry, MemoryTryOnSessions
+from mien_core.adapters.memory.uploads import MemoryUploads, MemoryUsers
 from mien_core.adapters.memory.usage import MemoryUsage
 from mien_core.adapters.memory.webhooks import MemoryWebhookDeliveries, MemoryWebhooks
 from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
-from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.signals import Channel, ChannelSubscription, Leadership, Subscription
 
 
 class MemoryTransaction:
@@ -77,19 +73,19 @@ class MemoryTransaction:
         self.retention_runs = MemoryRetentionRuns(state)
 
     async def now(self) -> datetime:
-        """See ports.Transaction."""
+        """See ports.database.Transaction."""
         return datetime.now(UTC)
 
 
 class MemoryLeadership:
-    """Meets ports.Leadership; in one process it can't be lost."""
+    """Meets ports.signals.Leadership; in one process it can't be lost."""
 
     async def confirm(self) -> None:
-        """See ports.Leadership."""
+        """See ports.signals.Leadership."""
 
 
 class MemoryDatabase:
-    """Meets ports.Database."""
+    """Meets ports.database.Database."""
 
     def __init__(self) -> None:
         self.state = State()
@@ -101,7 +97,7 @@ class MemoryDatabase:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         async with self._lock:
             state = self.state.copy()
             transaction = MemoryTransaction(state)
@@ -111,7 +107,7 @@ class MemoryDatabase:
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         async with self._lock:
             transaction = MemoryTransaction(self.state)
             yield transaction
@@ -119,12 +115,12 @@ class MemoryDatabase:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """See ports.Database. What is written goes into a copy that nobody sees."""
+        """See ports.database.Database. What is written goes into a copy that nobody sees."""
         yield MemoryTransaction(self.state.copy())
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         subscription = EventSubscription()
         self._subscriptions[channel, topic].add(subscription)
         try:
@@ -134,7 +130,7 @@ class MemoryDatabase:
 
     @contextlib.asynccontextmanager
     async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         subscription = EventChannelSubscription()
         self._of_channels[channel].add(subscription)
         try:
@@ -144,7 +140,7 @@ class MemoryDatabase:
 
     @contextlib.asynccontextmanager
     async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         if name in self._leaders:
             yield None
             return
@@ -155,7 +151,7 @@ class MemoryDatabase:
             self._leaders.discard(name)
 
     async def check(self) -> None:
-        """See ports.Database."""
+        """See ports.database.Database."""
 
     def _signal(self, signals: Iterable[tuple[Channel, str]]) -> None:
         for signal in signals:

@@ -4,20 +4,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.holds import keep_held
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.model.data_classes import DataClass
 from mien_core.model.dead_letters import EVERY_LETTER, Backlog, DeadLetter, NewDeadLetter, Selection
 from mien_core.model.platform import Owned
 
 
 class MemoryDeadLetters:
-    """Meets ports.DeadLetters."""
+    """Meets ports.messages.DeadLetters."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, letter: NewDeadLetter) -> None:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         if any(_place(kept) == _place(letter) for kept in self._state.dead_letters.values()):
             return
         self._state.dead_letter_id += 1
@@ -25,23 +25,23 @@ class MemoryDeadLetters:
         self._state.dead_letters[kept.id] = kept
 
     async def select(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[DeadLetter]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         return [letter for letter in self._state.dead_letters.values() if _meets(letter, selection)][:limit]
 
     async def ids(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[int]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         return [letter.id for letter in await self.select(selection, limit)]
 
     async def count(self, selection: Selection = EVERY_LETTER) -> int:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         return len(await self.select(selection))
 
     async def lock(self, letter_id: int) -> DeadLetter | None:
-        """See ports.DeadLetters. The transaction itself is the lock."""
+        """See ports.messages.DeadLetters. The transaction itself is the lock."""
         return self._state.dead_letters.get(letter_id)
 
     async def remove(self, letter_id: int) -> None:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         letter = self._state.dead_letters.get(letter_id)
         if letter is not None:
             for owner in self._owners(letter):
@@ -49,7 +49,7 @@ class MemoryDeadLetters:
         self._state.dead_letters.pop(letter_id, None)
 
     async def backlogs(self) -> dict[str, Backlog]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         now = _now()
         ages: dict[str, list[float]] = {}
         for letter in self._state.dead_letters.values():

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TypeVar
 
 from mien_core.adapters.memory.holds import keep_held
-from mien_core.adapters.memory.repositories import State, note_user
+from mien_core.adapters.memory.state import State, note_user
 from mien_core.model.cycle import (
     Days,
     DiaryPosition,
@@ -27,14 +27,14 @@ AnyThing = TypeVar("AnyThing", JournalEntry, Period, SkinScan)
 
 
 class MemoryJournal:
-    """Meets ports_cycle.Journal."""
+    """Meets ports.cycle.Journal."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._entries = state.journal_entries
 
     async def add(self, entry: NewJournalEntry) -> JournalEntry:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         note_user(self._state, entry.tenant, entry.user_id)
         now = _now()
         added = JournalEntry(
@@ -49,13 +49,13 @@ class MemoryJournal:
         return self._entries.setdefault(entry.id, added)
 
     async def get(self, entry_id: str) -> JournalEntry | None:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         return self._entries.get(entry_id)
 
     async def rewrite(
         self, caller: Caller, entry_id: str, content: JournalContent, versions: Collection[int] | None
     ) -> JournalEntry | None:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         entry = self._of_version(caller, entry_id, versions)
         if entry is None:
             return None
@@ -65,7 +65,7 @@ class MemoryJournal:
         return rewritten
 
     async def remove(self, caller: Caller, entry_id: str, versions: Collection[int] | None) -> bool:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         entry = self._of_version(caller, entry_id, versions)
         if entry is None:
             return False
@@ -75,7 +75,7 @@ class MemoryJournal:
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, tag: str | None, after: DiaryPosition | None, limit: int
     ) -> list[JournalEntry]:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         tagged = (one for one in self._entries.values() if tag is None or tag in one.content.tags)
         return _page(tagged, (tenant, user_id), days, after, limit)
 
@@ -86,14 +86,14 @@ class MemoryJournal:
 
 
 class MemoryPeriods:
-    """Meets ports_cycle.Periods."""
+    """Meets ports.cycle.Periods."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._periods = state.periods
 
     async def log(self, period: NewPeriod) -> tuple[Period, bool]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         note_user(self._state, period.tenant, period.user_id)
         logged = Period(**asdict(period), created_at=_now())
         key = (period.tenant, period.user_id, period.date)
@@ -106,62 +106,62 @@ class MemoryPeriods:
         return logged, before is None
 
     async def remove(self, caller: Caller, period_id: str) -> bool:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         return _remove(self._state, self._periods, caller, period_id, DataClass.PERIODS)
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[Period]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         return _page(self._periods.values(), (tenant, user_id), days, after, limit)
 
     async def days(self, tenant: str, user_id: str, days: Days) -> list[date]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         logged = await self.of_user(tenant, user_id, days=days, after=None, limit=len(self._periods))
         return sorted(one.date for one in logged)
 
 
 class MemorySkinScans:
-    """Meets ports_cycle.SkinScans."""
+    """Meets ports.cycle.SkinScans."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._scans = state.skin_scans
 
     async def add(self, scan: NewSkinScan) -> SkinScan:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         note_user(self._state, scan.tenant, scan.user_id)
         fields = {**asdict(scan), "metrics": scan.metrics}
         added = SkinScan(**fields, created_at=_now())
         return self._scans.setdefault(scan.id, added)
 
     async def get(self, scan_id: str) -> SkinScan | None:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         return self._scans.get(scan_id)
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         return _remove(self._state, self._scans, caller, scan_id, DataClass.SKIN_SCANS)
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[SkinScan]:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         return _page(self._scans.values(), (tenant, user_id), days, after, limit)
 
 
 class MemoryPhotoDays:
-    """Meets ports_cycle.PhotoDays."""
+    """Meets ports.cycle.PhotoDays."""
 
     def __init__(self, state: State) -> None:
         self._days = state.photo_days
 
     async def add(self, upload_id: str, day: date) -> None:
-        """See ports_cycle.PhotoDays."""
+        """See ports.cycle.PhotoDays."""
         self._days.setdefault(upload_id, day)
 
     async def of_upload(self, upload_id: str) -> date | None:
-        """See ports_cycle.PhotoDays."""
+        """See ports.cycle.PhotoDays."""
         return self._days.get(upload_id)
 
 

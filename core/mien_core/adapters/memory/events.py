@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from mien_core.errors import Rejected, Unavailable
-from mien_core.ports import Record
+from mien_core.ports.messages import Record
 
 MAX_BYTES = 1_048_576
 
 
 class MemoryEventPublisher:
-    """Meets ports.EventPublisher; records holds what was published, in order. available = False plays an outage.
+    """Meets ports.messages.EventPublisher; records is what was published, in order. available = False plays an outage.
 
     As Kafka does, it refuses a record whose key and value have more than MAX_BYTES, and one for a topic that is
     missing; else it has every topic.
@@ -21,7 +21,7 @@ class MemoryEventPublisher:
         self.missing: set[str] = set()
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """See ports.EventPublisher."""
+        """See ports.messages.EventPublisher."""
         if not self.available:
             raise Unavailable("broker_unavailable", "The memory broker was told to be away.")
         for record in records:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import LegalHold, NewLegalHold, check_same, legal_hold
 from mien_core.model.platform import Owned
@@ -12,23 +12,23 @@ from mien_core.model.privacy import Person
 
 
 class MemoryLegalHolds:
-    """Meets ports_holds.LegalHolds. Units of work run one after another, so nothing has to be guarded."""
+    """Meets ports.holds.LegalHolds. Units of work run one after another, so nothing has to be guarded."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def guard(self) -> None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
 
     async def confirm(self) -> None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
 
     async def held(self, person: Person, *classes: DataClass) -> bool:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         return are_held(self._state, person.tenant, person.user_id, classes or tuple(DataClass))
 
     async def place(self, hold: NewLegalHold) -> LegalHold:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         known = self._state.legal_holds.get(hold.id)
         if known is not None:
             check_same(known, hold)
@@ -40,16 +40,16 @@ class MemoryLegalHolds:
         return placed
 
     async def get(self, hold_id: str) -> LegalHold | None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         return self._state.legal_holds.get(hold_id)
 
     async def standing(self, after: str, limit: int) -> list[LegalHold]:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         found = (hold for hold in self._state.legal_holds.values() if hold.released_at is None and hold.id > after)
         return sorted(found, key=lambda hold: hold.id)[:limit]
 
     async def release(self, hold_id: str) -> LegalHold | None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         known = self._state.legal_holds.get(hold_id)
         if known is None:
             return None

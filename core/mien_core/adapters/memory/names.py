@@ -6,13 +6,13 @@ from mien_core.errors import Unavailable
 
 
 class MemoryResolver:
-    """Meets ports_webhooks.Resolver. A name without addresses is one that doesn't exist."""
+    """Meets ports.webhooks.Resolver. A name without addresses is one that doesn't exist."""
 
     def __init__(self, addresses: Mapping[str, Sequence[str]] | None = None) -> None:
         self.names: dict[str, Sequence[str]] = dict(addresses or {})
 
     async def addresses(self, host: str) -> Sequence[str]:
-        """See ports_webhooks.Resolver."""
+        """See ports.webhooks.Resolver."""
         found = self.names.get(host)
         if not found:
             raise Unavailable("host_unresolved", f"The host {host} has no address now.")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from mien_core.errors import Missing, Unavailable
 from mien_core.model.objects import ObjectPage, StoredObject
-from mien_core.ports import ObjectFacts, PresignedPut
+from mien_core.ports.objects import ObjectFacts, PresignedPut
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Object:
 
 
 class MemoryObjectStore:
-    """A bucket in memory; meets mien_core.ports.ObjectStore.
+    """A bucket in memory; meets mien_core.ports.objects.ObjectStore.
 
     Args:
         clock: seconds since the epoch; a test passes its own to let URLs expire.
@@ -62,7 +62,7 @@ class MemoryObjectStore:
         return self._sign("GET", key, {}, expires_seconds)
 
     async def presign_gets(self, keys: Sequence[str], expires_seconds: int) -> list[str]:
-        """See ports.ObjectStore."""
+        """See ports.objects.ObjectStore."""
         return [await self.presign_get(key, expires_seconds) for key in keys]
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 from mien_core.adapters.memory import ledger
-from mien_core.adapters.memory.repositories import State, note_user
+from mien_core.adapters.memory.state import State, note_user
 from mien_core.errors import Conflict, Rejected
 from mien_core.model.platform import WITHOUT_RESULT, Job, JobStatus
 from mien_core.model.posters import (
@@ -25,13 +25,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class MemoryPosterAccounts:
-    """Meets ports_posters.PosterAccounts."""
+    """Meets ports.posters.PosterAccounts."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def open(self, tenant: str, user_id: str, welcome_credits: int) -> bool:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         note_user(self._state, tenant, user_id)
         owner = tenant, user_id
         if owner in self._state.poster_accounts:
@@ -43,7 +43,7 @@ class MemoryPosterAccounts:
         return True
 
     async def describe(self, tenant: str, user_id: str, *, email: str | None, name: str | None) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         owner = tenant, user_id
         account = self._state.poster_accounts[owner]
         self._state.poster_accounts[owner] = replace(account, name=name or account.name)
@@ -54,7 +54,7 @@ class MemoryPosterAccounts:
         self._state.users[owner] = replace(self._state.users[owner], email=email)
 
     async def get(self, tenant: str, user_id: str) -> PosterAccount | None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         account = self._state.poster_accounts.get((tenant, user_id))
         if account is None:
             return None
@@ -62,32 +62,32 @@ class MemoryPosterAccounts:
         return replace(account, email=email, credits=ledger.balance(self._state.poster_ledger, tenant, user_id))
 
     async def lock(self, tenant: str, user_id: str) -> None:
-        """See ports_posters.PosterAccounts. The transaction itself is the lock."""
+        """See ports.posters.PosterAccounts. The transaction itself is the lock."""
 
     async def debit(self, job: Job) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         if not ledger.take(self._state.poster_ledger, job, job.redrives):
             raise Rejected("insufficient_credits", "There are not enough credits for this. Buy some with POST /pay.")
 
     async def check_reopening(self, job: Job) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         entries = self._state.poster_ledger
         if not ledger.is_taken(entries, job) and not ledger.suffices(entries, job):
             raise not_payable()
 
     async def entries(self, tenant: str, user_id: str) -> list[LedgerEntry]:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         return ledger.entries(self._state.poster_ledger, tenant, user_id)
 
 
 class MemoryPosters:
-    """Meets ports_posters.Posters."""
+    """Meets ports.posters.Posters."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, poster: NewPoster) -> Poster:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         last = max((one.timestamp for one in self._mine(poster.tenant, poster.user_id)), default=None)
         timestamp = _now() if last is None else max(_now(), last + _MICROSECOND)
         fields = {name: getattr(poster, name) for name in NewPoster.__dataclass_fields__}
@@ -96,12 +96,12 @@ class MemoryPosters:
         return self._shown(added)
 
     async def of_job(self, job_id: str) -> Poster | None:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         poster = self._state.posters.get(job_id)
         return None if poster is None else self._shown(poster)
 
     async def alike(self, tenant: str, user_id: str, fingerprint: bytes, seconds: float) -> Poster | None:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         oldest = _now() - timedelta(seconds=seconds)
         found = [
             one
@@ -111,7 +111,7 @@ class MemoryPosters:
         return max(found, key=position_of, default=None)
 
     async def of_user(self, tenant: str, user_id: str, *, after: PosterPosition | None, limit: int) -> list[Poster]:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         wanted = [one for one in self._mine(tenant, user_id) if after is None or position_of(one) < after]
         return sorted(wanted, key=position_of, reverse=True)[:limit]
 
@@ -124,23 +124,23 @@ class MemoryPosters:
 
 
 class MemoryPayments:
-    """Meets ports_posters.Payments."""
+    """Meets ports.posters.Payments."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, payment: NewPayment) -> Payment:
-        """See ports_posters.Payments."""
+        """See ports.posters.Payments."""
         fields = asdict(payment)
         added = Payment(**fields, status=PaymentStatus.PENDING, provider_reference=None, created_at=_now())
         return self._state.payments.setdefault(payment.id, added)
 
     async def lock(self, payment_id: str) -> Payment | None:
-        """See ports_posters.Payments. The transaction itself is the lock."""
+        """See ports.posters.Payments. The transaction itself is the lock."""
         return self._state.payments.get(payment_id)
 
     async def settle(self, payment: Payment, status: PaymentStatus, provider_reference: str) -> Payment:
-        """See ports_posters.Payments."""
+        """See ports.posters.Payments."""
         owner = payment.tenant, payment.user_id
         if status is PaymentStatus.COMPLETED:
             if payment.credits:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from mien_core.adapters.memory.holds import keep_held
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.model.holds import WITH_UPLOAD
 from mien_core.model.personal_data import PERSONAL_TABLES, Goes, PersonalTable
 from mien_core.model.privacy import (
@@ -45,19 +45,19 @@ _HELD = frozenset(
 
 
 class MemoryPersonalData:
-    """Meets ports_privacy.PersonalData for the tables that all applications share; the others are empty to it."""
+    """Meets ports.privacy.PersonalData for the tables that all applications share; the others are empty to it."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def rows(self, table: str, person: Person, after: str, limit: int) -> list[PersonalRow]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         spec = _TABLES[table]
         rows = (_shown(spec, row) for rows in self._of(spec, person).values() for row in rows)
         return sorted((row for row in rows if row.position > after), key=lambda row: row.position)[:limit]
 
     async def media(self, person: Person, after: str, limit: int, late_seconds: float = 0) -> list[Media]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         since = _now() - timedelta(seconds=late_seconds)
         jobs = [job for (job,) in self._of(_TABLES["jobs"], person).values()]
         found = [
@@ -73,12 +73,12 @@ class MemoryPersonalData:
         return sorted((one for one in found if one.position > after), key=lambda one: one.position)[:limit]
 
     async def open_jobs(self, person: Person, limit: int) -> list[str]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         jobs = (job for (job,) in self._of(_TABLES["jobs"], person).values())
         return [job.id for job in jobs if not job.status.ended][:limit]
 
     async def remove_media(self, person: Person, media: Collection[Media]) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         uploads = self._of(_TABLES["uploads"], person).keys() & {one.upload_id for one in media}
         named = {job_id for one in media for job_id, _ in one.jobs}
         jobs = {
@@ -105,7 +105,7 @@ class MemoryPersonalData:
         return before - self._sizes()
 
     async def remove_rows(self, person: Person, limit: int) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         for table in PERSONAL_TABLES:
             keys = list(self._of(table, person))[:limit] if table.goes is Goes.BY_ITSELF else []
             if not keys:
@@ -117,13 +117,13 @@ class MemoryPersonalData:
         return {}
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         tables = [table for table in PERSONAL_TABLES if table.goes is not Goes.AT_THE_END]
         counts = {table.name: sum(map(len, self._of(table, person).values())) for table in tables}
         return {name: count for name, count in counts.items() if count}
 
     async def remove_user(self, person: Person) -> None:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         if self._state.users.pop((person.tenant, person.user_id), None) is not None:
             keep_held(self._state, person)
 
@@ -166,13 +166,13 @@ class MemoryPersonalData:
 
 
 class MemoryErasures:
-    """Meets ports_privacy.Erasures."""
+    """Meets ports.privacy.Erasures."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def begin(self, job_id: str, person: Person) -> Erasure:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         known = self._state.erasures.get(job_id)
         opened = (one for one in self._state.erasures.values() if one.person == person)
         erasure = known or next(opened, None)
@@ -182,66 +182,66 @@ class MemoryErasures:
         return erasure
 
     async def get(self, job_id: str) -> Erasure | None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         return self._state.erasures.get(job_id)
 
     async def end(self, job_id: str) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         erasure = self._state.erasures.get(job_id)
         if erasure is not None:
             ended = Erasure(job_id, erasure.tenant, None, erasure.pseudonym, erasure.requested_at)
             self._state.erasures[job_id] = ended
 
     async def count(self, job_id: str, deleted: Deleted) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         known = self._state.erasure_counts.get(job_id, Deleted())
         rows = Counter(known.rows) + Counter(deleted.rows)
         self._state.erasure_counts[job_id] = Deleted(rows, known.objects + deleted.objects)
 
     async def counts(self, job_id: str) -> Deleted:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         return self._state.erasure_counts.get(job_id, Deleted())
 
     async def certify(self, job_id: str, pseudonym: str, document: str) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         self._state.erasure_certificates.setdefault(job_id, Certificate(job_id, pseudonym, document))
 
     async def certificate(self, job_id: str) -> Certificate | None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         return self._state.erasure_certificates.get(job_id)
 
     async def watch(self, job_id: str, prefixes: Sequence[str], seconds: float) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         until = _now() + timedelta(seconds=seconds)
         for prefix in prefixes:
             _, earlier = self._state.erased_media.get(prefix, (job_id, until))
             self._state.erased_media[prefix] = (job_id, max(earlier, until))
 
     async def watched(self, job_id: str, limit: int) -> list[str]:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         return sorted(prefix for prefix, (whose, _) in self._state.erased_media.items() if whose == job_id)[:limit]
 
     async def unwatch(self, job_id: str, prefixes: Collection[str]) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         for prefix in prefixes:
             whose, _ = self._state.erased_media.get(prefix, ("", None))
             if whose == job_id:
                 del self._state.erased_media[prefix]
 
     async def seconds_watched(self, job_id: str) -> float:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         until = [until for whose, until in self._state.erased_media.values() if whose == job_id]
         return max(0.0, (max(until) - _now()).total_seconds()) if until else 0.0
 
 
 class MemoryErasureRequests:
-    """Meets ports_privacy.ErasureRequests."""
+    """Meets ports.privacy.ErasureRequests."""
 
     def __init__(self, state: State) -> None:
         self._requests = state.erasure_requests
 
     async def ask(self, request_id: str, person: Person, requested_by: str) -> ErasureRequest:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         new = ErasureRequest(request_id, person.pseudonym, requested_by, None)
         request = self._requests.setdefault(request_id, new)
         if request.pseudonym != person.pseudonym:
@@ -249,11 +249,11 @@ class MemoryErasureRequests:
         return request
 
     async def get(self, request_id: str) -> ErasureRequest | None:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         return self._requests.get(request_id)
 
     async def give(self, request_id: str, job_id: str) -> None:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         self._requests[request_id] = replace(self._requests[request_id], job_id=job_id)
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mien_core.adapters.memory.holds import are_held
-from mien_core.adapters.memory.repositories import State
 from mien_core.adapters.memory.retention_rows import Row, owner_row, remove, rows_of, tables_of
+from mien_core.adapters.memory.state import State
 from mien_core.model.data_classes import DataClass
 from mien_core.model.objects import StoredObject
 from mien_core.model.retention import (
@@ -26,52 +26,52 @@ _WORKED_ON = {RunState.LISTING, RunState.APPROVED, RunState.DELETING}
 
 
 class MemoryRetentionRuns:
-    """Meets ports_retention.RetentionRuns."""
+    """Meets ports.retention.RetentionRuns."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, request: RunRequest) -> Run:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         run = Run(request, datetime.now(UTC), counts=(RuleCounts(),) * len(request.rules))
         return self._state.retention_runs.setdefault(request.id, run)
 
     async def get(self, run_id: str) -> Run | None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return self._state.retention_runs.get(run_id)
 
     async def of_policy(self, policy_id: str, before: datetime | None, limit: int) -> list[Run]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         runs = [run for run in self._by_age() if run.request.policy_id == policy_id]
         return [run for run in reversed(runs) if before is None or run.as_of < before][:limit]
 
     async def next(self) -> Run | None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return next((run for run in self._by_age() if run.state in _WORKED_ON), None)
 
     async def expired(self, limit: int) -> list[str]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         now = datetime.now(UTC)
         return [run.id for run in self._by_age() if is_expired(run, now)][:limit]
 
     async def lock(self, run_id: str) -> Run | None:
-        """See ports_retention.RetentionRuns. The transaction itself is the lock."""
+        """See ports.retention.RetentionRuns. The transaction itself is the lock."""
         return self._state.retention_runs.get(run_id)
 
     async def save(self, run: Run) -> None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         self._state.retention_runs[run.id] = run
 
     def tables(self, rule: RetentionRule) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return tables_of(rule.data_class)
 
     async def total(self, run: Run, rule: int) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return sum(_is_of_tenants(run, row) for row in rows_of(self._state, run.request.rules[rule].data_class))
 
     async def list_rows(self, run: Run, limit: int) -> tuple[int, str]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         rule, place = run.request.rules[run.place.rule], run.place
         rows = rows_of(self._state, rule.data_class)
         tables = sorted({row.name.split("/")[0] for row in rows})
@@ -89,7 +89,7 @@ class MemoryRetentionRuns:
         return len(found), found[-1].name if found else place.after
 
     async def list_objects(self, run: Run, objects: Sequence[StoredObject], limit: int) -> RuleCounts:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         rule = run.request.rules[run.place.rule]
         owned = [(one, row) for one in objects if (row := self._owner(one.key)) and _is_of_tenants(run, row)]
         due = [(one, row) for one, row in owned if _is_due(run, rule, row)][:limit]
@@ -98,11 +98,11 @@ class MemoryRetentionRuns:
         return RuleCounts(total=len(owned), listed=len(due), size=sum(one.size for one, _ in due))
 
     async def items(self, run_id: str, after: int, limit: int) -> list[RunItem]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return [item for item in self._items(run_id) if item.seq > after][:limit]
 
     async def judge(self, run: Run, rule: int, limit: int) -> list[Judged]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         asked = run.request.rules[rule]
         items = [item for item in self._items(run.id) if item.rule == rule and item.state == "listed"][:limit]
         rows = (
@@ -114,7 +114,7 @@ class MemoryRetentionRuns:
         ]
 
     async def settle(self, run: Run, judged: Sequence[Judged]) -> None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         for one in judged:
             rule = run.request.rules[one.item.rule]
             if one.verdict is Verdict.DUE and rule.store is Store.POSTGRES:
@@ -125,7 +125,7 @@ class MemoryRetentionRuns:
             self._state.retention_items[run.id, one.item.seq] = settled
 
     async def forget(self, ended_before: datetime, limit: int) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         runs = self._state.retention_runs
         ended = {run_id for run_id, run in runs.items() if run.ended_at is not None and run.ended_at < ended_before}
         gone = [key for key in self._state.retention_items if key[0] in ended][:limit]

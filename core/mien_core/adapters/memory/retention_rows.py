@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.model.data_classes import DataClass
 from mien_core.model.holds import WITH_JOB, WITH_UPLOAD
 from mien_core.model.platform import Owned

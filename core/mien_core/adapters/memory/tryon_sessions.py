@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from mien_core.adapters.memory.holds import are_held
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.model.expiry import ExpiredPhoto
 from mien_core.model.holds import WITH_UPLOAD
 from mien_core.model.platform import Upload
@@ -14,17 +14,17 @@ from mien_core.rules.tryon import error_of, state_of
 
 
 class MemoryTryOnSessions:
-    """Meets ports_tryon.TryOnSessions. A session's state is its job's, so there is nothing that has to follow."""
+    """Meets ports.tryon.TryOnSessions. A session's state is its job's, so there is nothing that has to follow."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, session: NewTryOnSession) -> None:
-        """See ports_tryon.TryOnSessions."""
+        """See ports.tryon.TryOnSessions."""
         self._state.tryon_sessions.setdefault(session.id, (session, datetime.now(UTC)))
 
     async def get(self, session_id: str) -> TryOnSession | None:
-        """See ports_tryon.TryOnSessions."""
+        """See ports.tryon.TryOnSessions."""
         session, created_at = self._state.tryon_sessions.get(session_id, (None, None))
         job = self._state.jobs.get(session_id)
         if session is None or created_at is None or job is None:
@@ -48,13 +48,13 @@ class MemoryTryOnSessions:
 
 
 class MemoryExpiry:
-    """Meets ports_expiry.Expiry."""
+    """Meets ports.expiry.Expiry."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def due(self, limit: int) -> list[ExpiredPhoto]:
-        """See ports_expiry.Expiry."""
+        """See ports.expiry.Expiry."""
         now = datetime.now(UTC)
         found = sorted(
             (upload for upload in self._state.uploads.values() if self._may_go(upload, now)),
@@ -63,7 +63,7 @@ class MemoryExpiry:
         return [ExpiredPhoto(upload.id, upload.purpose, self._jobs_of(upload.id)) for upload in found[:limit]]
 
     async def remove(self, upload_ids: Sequence[str]) -> list[str]:
-        """See ports_expiry.Expiry."""
+        """See ports.expiry.Expiry."""
         state, now = self._state, datetime.now(UTC)
         gone = [one for one in upload_ids if one in state.uploads and self._may_go(state.uploads[one], now)]
         for upload_id in gone:

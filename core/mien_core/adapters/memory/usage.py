@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from mien_core.adapters.memory.repositories import State
+from mien_core.adapters.memory.state import State
 from mien_core.usage import Calls, UsageCount
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from mien_core.adapters.memory.repositories import State, note_user
+from mien_core.adapters.memory.state import State, note_user
 from mien_core.adapters.memory.webhook_rows import DeliveryRow, WebhookRow, new_delivery
 from mien_core.errors import Missing
 from mien_core.model.platform import Caller
@@ -20,19 +20,19 @@ from mien_core.model.webhooks import (
     WebhookPosition,
     position_of,
 )
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 
 _PREVIOUS_COUNTS = timedelta(hours=24)
 
 
 class MemoryWebhooks:
-    """Meets ports_webhooks.Webhooks."""
+    """Meets ports.webhooks.Webhooks."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     async def add(self, webhook: NewWebhook, most: int) -> tuple[Webhook, bool] | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         earlier = await self.get(webhook.id)
         if earlier is not None:
             return earlier, False
@@ -50,18 +50,18 @@ class MemoryWebhooks:
         return added, True
 
     async def get(self, webhook_id: str) -> Webhook | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = self._state.webhooks.get(webhook_id)
         return None if row is None else _read(row)
 
     async def seen_by(self, caller: Caller, *, after: WebhookPosition | None, limit: int) -> list[Webhook]:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         seen = [_read(row) for row in self._state.webhooks.values() if caller.may_see(row.webhook)]
         wanted = [one for one in seen if after is None or position_of(one) < after]
         return sorted(wanted, key=position_of, reverse=True)[:limit]
 
     async def rotate(self, webhook_id: str, secret: SecretOrigin) -> Webhook:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = self._state.webhooks.get(webhook_id)
         if row is None:
             raise Missing("webhook_not_found", "There is no such webhook.")
@@ -71,17 +71,17 @@ class MemoryWebhooks:
         return _read(row)
 
     async def mark_accepted(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         self._change(webhook_id, failing_since=None)
 
     async def mark_failing(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = self._state.webhooks.get(webhook_id)
         if row is not None and row.webhook.failing_since is None:
             self._change(webhook_id, failing_since=_now())
 
     async def disable(self, webhook_id: str, reason: DisabledReason) -> int | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = self._state.webhooks.get(webhook_id)
         if row is None or row.webhook.disabled_at is not None:
             return None
@@ -89,7 +89,7 @@ class MemoryWebhooks:
         return self._drop(webhook_id)
 
     async def remove(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         self._state.webhooks.pop(webhook_id, None)
         self._drop(webhook_id)
 
@@ -107,7 +107,7 @@ class MemoryWebhooks:
 
 
 class MemoryWebhookDeliveries:
-    """Meets ports_webhooks.WebhookDeliveries."""
+    """Meets ports.webhooks.WebhookDeliveries."""
 
     def __init__(self, state: State, signals: list[tuple[Channel, str]]) -> None:
         self._state = state
@@ -115,14 +115,14 @@ class MemoryWebhookDeliveries:
         self._signals = signals
 
     async def add_test(self, delivery_id: str, webhook_id: str) -> None:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         self._rows.setdefault(delivery_id, new_delivery(delivery_id, webhook_id, TEST, None, None))
         self._signals.append((Channel.WEBHOOKS, ""))
 
     async def claim(
         self, in_flight: Mapping[str, int], *, limit: int, per_webhook: int, lease_seconds: float
     ) -> list[Delivery]:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         now = _now()
         taken = Counter(in_flight)
         claimed: list[Delivery] = []
@@ -139,25 +139,25 @@ class MemoryWebhookDeliveries:
         return claimed
 
     async def remove(self, delivery_id: str) -> bool:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         return self._rows.pop(delivery_id, None) is not None
 
     async def put_off(self, delivery: Delivery, seconds: float) -> None:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         row = self._rows.get(delivery.id)
         if row is not None and row.claims == delivery.claim:
             due_at = _now() + timedelta(seconds=seconds)
             self._rows[row.id] = replace(row, attempts=row.attempts + 1, due_at=due_at)
 
     async def tidy(self) -> int:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         left_over = [row.id for row in self._rows.values() if self._sendable(row.webhook_id) is None]
         for delivery_id in left_over:
             del self._rows[delivery_id]
         return len(left_over)
 
     async def backlog(self) -> DeliveryBacklog:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         now, rows = _now(), self._rows.values()
         oldest = max(((now - row.created_at).total_seconds() for row in rows), default=0.0)
         overdue = max(((now - row.due_at).total_seconds() for row in rows), default=0.0)

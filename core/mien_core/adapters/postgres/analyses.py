@@ -29,13 +29,13 @@ _NEWEST_OF_PIXELS = f"""
 
 
 class PostgresAnalyses:
-    """Meets ports.Analyses."""
+    """Meets ports.analyses.Analyses."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def save(self, analysis: NewAnalysis) -> Analysis:
-        """See ports.Analyses."""
+        """See ports.analyses.Analyses."""
         cursor = await self._statements.execute(
             """
             INSERT INTO analyses (upload_id, job_id, tenant, user_id, model_revision, etag, report, skin, photo,
@@ -67,11 +67,11 @@ class PostgresAnalyses:
         return Analysis(**{name: getattr(analysis, name) for name in NEW_FIELDS}, created_at=row["created_at"])
 
     async def get(self, upload_id: str) -> Analysis | None:
-        """See ports.Analyses."""
+        """See ports.analyses.Analyses."""
         return await self._one(_GET, as_uuid(upload_id))
 
     async def newest_of_pixels(self, tenant: str, pixel_digest: str, besides: str) -> Analysis | None:
-        """See ports.Analyses."""
+        """See ports.analyses.Analyses."""
         return await self._one(_NEWEST_OF_PIXELS, tenant, pixel_digest, as_uuid(besides))
 
     async def _one(self, statement: Any, *parameters: object) -> Analysis | None:

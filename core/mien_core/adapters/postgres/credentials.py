@@ -10,13 +10,13 @@ from mien_core.model.platform import ApiKey, NewApiKey
 
 
 class PostgresApiKeys:
-    """Meets ports.ApiKeys."""
+    """Meets ports.credentials.ApiKeys."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, key: NewApiKey) -> ApiKey:
-        """See ports.ApiKeys."""
+        """See ports.credentials.ApiKeys."""
         cursor = await self._statements.execute(
             "INSERT INTO api_keys (id, tenant, owner, scopes, secret_hash) VALUES (%s, %s, %s, %s, %s) RETURNING *",
             (key.id, key.tenant, key.owner, sorted(key.scopes), key.secret_hash),
@@ -26,13 +26,13 @@ class PostgresApiKeys:
         return _api_key(row)
 
     async def by_hash(self, secret_hash: str) -> ApiKey | None:
-        """See ports.ApiKeys."""
+        """See ports.credentials.ApiKeys."""
         cursor = await self._statements.execute("SELECT * FROM api_keys WHERE secret_hash = %s", (secret_hash,))
         row = await cursor.fetchone()
         return _api_key(row) if row else None
 
     async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
-        """See ports.ApiKeys."""
+        """See ports.credentials.ApiKeys."""
         cursor = await self._statements.execute(
             "SELECT * FROM api_keys WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id",
             {"tenant": tenant},
@@ -40,7 +40,7 @@ class PostgresApiKeys:
         return [_api_key(row) async for row in cursor]
 
     async def revoke(self, key_id: str) -> ApiKey:
-        """See ports.ApiKeys."""
+        """See ports.credentials.ApiKeys."""
         cursor = await self._statements.execute(
             "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s RETURNING *",
             (as_uuid(key_id),),
@@ -52,23 +52,23 @@ class PostgresApiKeys:
 
 
 class PostgresAuditLog:
-    """Meets ports.AuditLog."""
+    """Meets ports.audit.AuditLog."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, actor: str, action: str, subject: str) -> None:
-        """See ports.AuditLog."""
+        """See ports.audit.AuditLog."""
         await self._statements.write(
             "INSERT INTO audit_log (actor, action, subject) VALUES (%s, %s, %s)", (actor, action, subject)
         )
 
     async def chain(self) -> None:
-        """See ports.AuditLog. Rows that are noted later in the same transaction are bound at once, too."""
+        """See ports.audit.AuditLog. Rows that are noted later in the same transaction are bound at once, too."""
         await self._statements.write("SET CONSTRAINTS audit_chained IMMEDIATE")
 
     async def newest(self, action: str, subject: str) -> AuditRow | None:
-        """See ports.AuditLog."""
+        """See ports.audit.AuditLog."""
         cursor = await self._statements.execute(
             """
             SELECT * FROM audit_log WHERE subject = %s AND action = %s AND position IS NOT NULL
@@ -80,14 +80,14 @@ class PostgresAuditLog:
         return _audit_row(row) if row else None
 
     async def rows(self, after: int, limit: int) -> list[AuditRow]:
-        """See ports.AuditLog."""
+        """See ports.audit.AuditLog."""
         cursor = await self._statements.execute(
             "SELECT * FROM audit_log WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
         )
         return [_audit_row(row) async for row in cursor]
 
     async def unchained(self) -> int:
-        """See ports.AuditLog."""
+        """See ports.audit.AuditLog."""
         cursor = await self._statements.execute("SELECT count(*) AS rows FROM audit_log WHERE position IS NULL")
         row = await cursor.fetchone()
         return int(row["rows"]) if row else 0

@@ -21,7 +21,8 @@ from mien_core.adapters.postgres.transaction import PostgresTransaction
 from mien_core.adapters.postgres.translation import translated
 from mien_core.adapters.postgres.units import ReadingUnit, WritingUnit, announced
 from mien_core.errors import Unavailable
-from mien_core.ports import Channel, ChannelSubscription, Leadership, Subscription, Transaction
+from mien_core.ports.database import Transaction
+from mien_core.ports.signals import Channel, ChannelSubscription, Leadership, Subscription
 from mien_core.settings import PostgresSettings
 
 # how long a request waits for a free connection before it is told to come again
@@ -50,7 +51,7 @@ class PostgresLeadership:
         self._connection = connection
 
     async def confirm(self) -> None:
-        """See ports.Leadership."""
+        """See ports.signals.Leadership."""
         try:
             await self._connection.execute("SELECT 1")
         except psycopg.Error as error:
@@ -58,7 +59,7 @@ class PostgresLeadership:
 
 
 class PostgresDatabase:
-    """Meets ports.Database. Use it as an async context manager, or call open and close.
+    """Meets ports.database.Database. Use it as an async context manager, or call open and close.
 
     Args:
         settings: where it is.
@@ -95,33 +96,33 @@ class PostgresDatabase:
         await self.close()
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         return WritingUnit(self._pool) if self._shared is None else _announced(self._shared.unit())
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         # What reaches the server in one message, and begins no transaction, is one.
         return WritingUnit(self._pool, opening=())
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         return ReadingUnit(self._readers)
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str = "") -> AsyncIterator[Subscription]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         async with self._signals.subscribe(channel, topic) as subscription:
             yield subscription
 
     @contextlib.asynccontextmanager
     async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         async with self._signals.subscribe_all(channel) as subscription:
             yield subscription
 
     @contextlib.asynccontextmanager
     async def leadership(self, name: str) -> AsyncIterator[Leadership | None]:
-        """See ports.Database."""
+        """See ports.database.Database."""
         with translated():
             connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, options=f"-c idle_session_timeout={STOPPED_SECONDS}s"
@@ -133,7 +134,7 @@ class PostgresDatabase:
             yield PostgresLeadership(connection) if row is not None and row[0] else None
 
     async def check(self) -> None:
-        """See ports.Database."""
+        """See ports.database.Database."""
         with translated():
             async with self._pool.connection() as connection:
                 await connection.execute("SELECT 1")

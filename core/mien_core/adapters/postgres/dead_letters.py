@@ -23,13 +23,13 @@ _COUNT = f"SELECT count(*) AS letters FROM dead_letters {_WHERE}"  # noqa: S608 
 
 
 class PostgresDeadLetters:
-    """Meets ports.DeadLetters."""
+    """Meets ports.messages.DeadLetters."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, letter: NewDeadLetter) -> None:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         await self._statements.write(
             """
             INSERT INTO dead_letters (handler, topic, partition, record_offset, key, value, headers, code, detail,
@@ -54,32 +54,32 @@ class PostgresDeadLetters:
         )
 
     async def select(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[DeadLetter]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         cursor = await self._statements.execute(_SELECT, _parameters(selection, limit))
         return [_letter(row) async for row in cursor]
 
     async def ids(self, selection: Selection = EVERY_LETTER, limit: int | None = None) -> list[int]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         cursor = await self._statements.execute(_IDS, _parameters(selection, limit))
         return [row["id"] async for row in cursor]
 
     async def count(self, selection: Selection = EVERY_LETTER) -> int:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         row = await (await self._statements.execute(_COUNT, _parameters(selection))).fetchone()
         return int(row["letters"]) if row else 0
 
     async def lock(self, letter_id: int) -> DeadLetter | None:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         cursor = await self._statements.execute("SELECT * FROM dead_letters WHERE id = %s FOR UPDATE", (letter_id,))
         row = await cursor.fetchone()
         return _letter(row) if row else None
 
     async def remove(self, letter_id: int) -> None:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         await self._statements.write("DELETE FROM dead_letters WHERE id = %s", (letter_id,))
 
     async def backlogs(self) -> dict[str, Backlog]:
-        """See ports.DeadLetters."""
+        """See ports.messages.DeadLetters."""
         cursor = await self._statements.execute(
             """
             SELECT handler, count(*) AS letters,

@@ -14,13 +14,13 @@ _ASK: Final = """
 
 
 class PostgresErasureRequests:
-    """Meets ports_privacy.ErasureRequests."""
+    """Meets ports.privacy.ErasureRequests."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def ask(self, request_id: str, person: Person, requested_by: str) -> ErasureRequest:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         parameters = (as_uuid(request_id), person.pseudonym, requested_by)
         row = await (await self._statements.execute(_ASK, parameters)).fetchone()
         assert row is not None  # noqa: S101 - INSERT … DO UPDATE … RETURNING has one row; tells mypy so
@@ -30,13 +30,13 @@ class PostgresErasureRequests:
         return request
 
     async def get(self, request_id: str) -> ErasureRequest | None:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         cursor = await self._statements.execute("SELECT * FROM erasure_requests WHERE id = %s", (as_uuid(request_id),))
         row = await cursor.fetchone()
         return _request(row) if row else None
 
     async def give(self, request_id: str, job_id: str) -> None:
-        """See ports_privacy.ErasureRequests."""
+        """See ports.privacy.ErasureRequests."""
         await self._statements.write(
             "UPDATE erasure_requests SET job_id = %s WHERE id = %s", (as_uuid(job_id), as_uuid(request_id))
         )

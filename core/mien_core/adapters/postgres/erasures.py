@@ -26,13 +26,13 @@ _COUNT: Final = """
 
 
 class PostgresErasures:
-    """Meets ports_privacy.Erasures."""
+    """Meets ports.privacy.Erasures."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def begin(self, job_id: str, person: Person) -> Erasure:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         parameters = {
             "job_id": as_uuid(job_id),
             "tenant": person.tenant,
@@ -48,20 +48,20 @@ class PostgresErasures:
         raise Unavailable("erasure_contended", "Erasures of this user begin and end in this moment. Try again.")
 
     async def get(self, job_id: str) -> Erasure | None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         cursor = await self._statements.execute("SELECT * FROM erasures WHERE job_id = %s", (as_uuid(job_id),))
         row = await cursor.fetchone()
         return _erasure(row) if row else None
 
     async def end(self, job_id: str) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         await self._statements.write(
             "UPDATE erasures SET user_id = NULL, ended_at = now() WHERE job_id = %s AND user_id IS NOT NULL",
             (as_uuid(job_id),),
         )
 
     async def count(self, job_id: str, deleted: Deleted) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         counts = [("postgres", table, rows) for table, rows in deleted.rows.items()]
         counts += [("s3", "objects", deleted.objects)]
         for store, name, number in counts:
@@ -69,7 +69,7 @@ class PostgresErasures:
                 await self._statements.write(_COUNT, (as_uuid(job_id), store, name, number))
 
     async def counts(self, job_id: str) -> Deleted:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         cursor = await self._statements.execute(
             "SELECT store, name, deleted FROM erasure_counts WHERE job_id = %s ORDER BY store, name", (as_uuid(job_id),)
         )
@@ -78,7 +78,7 @@ class PostgresErasures:
         return Deleted(rows, sum(row["deleted"] for row in found if row["store"] == "s3"))
 
     async def certify(self, job_id: str, pseudonym: str, document: str) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         await self._statements.write(
             """
             INSERT INTO erasure_certificates (job_id, pseudonym, document) VALUES (%s, %s, %s)
@@ -88,7 +88,7 @@ class PostgresErasures:
         )
 
     async def certificate(self, job_id: str) -> Certificate | None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         cursor = await self._statements.execute(
             "SELECT pseudonym, document FROM erasure_certificates WHERE job_id = %s", (as_uuid(job_id),)
         )
@@ -96,7 +96,7 @@ class PostgresErasures:
         return Certificate(job_id, row["pseudonym"], row["document"]) if row else None
 
     async def watch(self, job_id: str, prefixes: Sequence[str], seconds: float) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         await self._statements.write(
             """
             INSERT INTO erased_media (prefix, job_id, late_until)
@@ -108,20 +108,20 @@ class PostgresErasures:
         )
 
     async def watched(self, job_id: str, limit: int) -> list[str]:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         cursor = await self._statements.execute(
             "SELECT prefix FROM erased_media WHERE job_id = %s ORDER BY prefix LIMIT %s", (as_uuid(job_id), limit)
         )
         return [row["prefix"] async for row in cursor]
 
     async def unwatch(self, job_id: str, prefixes: Collection[str]) -> None:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         await self._statements.write(
             "DELETE FROM erased_media WHERE job_id = %s AND prefix = ANY(%s)", (as_uuid(job_id), list(prefixes))
         )
 
     async def seconds_watched(self, job_id: str) -> float:
-        """See ports_privacy.Erasures."""
+        """See ports.privacy.Erasures."""
         cursor = await self._statements.execute(
             """
             SELECT coalesce(extract(epoch FROM max(late_until) - clock_timestamp()), 0)::float8 AS seconds

@@ -23,18 +23,18 @@ _PARAMETERS: Final = {"settled": SETTLED, "unfinished": UNFINISHED, "classes": s
 
 
 class PostgresExpiry:
-    """Meets ports_expiry.Expiry."""
+    """Meets ports.expiry.Expiry."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def due(self, limit: int) -> list[ExpiredPhoto]:
-        """See ports_expiry.Expiry."""
+        """See ports.expiry.Expiry."""
         cursor = await self._statements.execute(_SELECT, {**_PARAMETERS, "limit": limit})
         return [ExpiredPhoto(str(row["id"]), row["purpose"], tuple(row["job_ids"])) async for row in cursor]
 
     async def remove(self, upload_ids: Sequence[str]) -> list[str]:
-        """See ports_expiry.Expiry. Jobs, sessions and all else reference their upload, and go with it."""
+        """See ports.expiry.Expiry. Jobs, sessions and all else reference their upload, and go with it."""
         ids = [as_uuid(upload_id) for upload_id in upload_ids]
         cursor = await self._statements.execute(_REMOVE, {**_PARAMETERS, "ids": ids})
         return [str(row["id"]) async for row in cursor]

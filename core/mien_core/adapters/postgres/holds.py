@@ -31,28 +31,28 @@ _OF_CLASSES: Final = "SELECT are_held(%(tenant)s, %(user_id)s, %(classes)s::text
 
 
 class PostgresLegalHolds:
-    """Meets ports_holds.LegalHolds."""
+    """Meets ports.holds.LegalHolds."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def guard(self) -> None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         await self._statements.write("SELECT guard_holds()")
 
     async def confirm(self) -> None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         await self._statements.execute("SELECT 1")
 
     async def held(self, person: Person, *classes: DataClass) -> bool:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         parameters = {"tenant": person.tenant, "user_id": person.user_id, "classes": sorted(classes)}
         cursor = await self._statements.execute(_OF_CLASSES if classes else _ANYTHING, parameters)
         row = await cursor.fetchone()
         return row is not None and bool(row["held"])
 
     async def place(self, hold: NewLegalHold) -> LegalHold:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         # in milliseconds
         await self._statements.write(f"SET LOCAL lock_timeout = {PATIENCE_SECONDS * 1000:.0f}")
         await self._statements.write("SELECT guard_against_deletions()")
@@ -64,13 +64,13 @@ class PostgresLegalHolds:
         return placed
 
     async def get(self, hold_id: str) -> LegalHold | None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         cursor = await self._statements.execute("SELECT * FROM legal_holds WHERE id = %s", (as_uuid(hold_id),))
         row = await cursor.fetchone()
         return _hold(row) if row else None
 
     async def standing(self, after: str, limit: int) -> list[LegalHold]:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         cursor = await self._statements.execute(
             """
             SELECT * FROM legal_holds WHERE released_at IS NULL AND (%(after)s::uuid IS NULL OR id > %(after)s::uuid)
@@ -81,7 +81,7 @@ class PostgresLegalHolds:
         return [_hold(row) async for row in cursor]
 
     async def release(self, hold_id: str) -> LegalHold | None:
-        """See ports_holds.LegalHolds."""
+        """See ports.holds.LegalHolds."""
         row = await (await self._statements.execute(_RELEASE, (as_uuid(hold_id),))).fetchone()
         return _hold(row) if row else None
 

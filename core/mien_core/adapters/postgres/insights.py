@@ -28,33 +28,33 @@ _NEWEST: Final = InsightPosition(datetime.max.replace(tzinfo=UTC), UUID(int=2**1
 
 
 class PostgresInsights:
-    """Meets ports_insights.Insights."""
+    """Meets ports.insights.Insights."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def ask(self, insight: NewInsight) -> None:
-        """See ports_insights.Insights."""
+        """See ports.insights.Insights."""
         await note_user(self._statements, insight.tenant, insight.user_id)
         span = insight.span
         await self._statements.write(_ASK, (insight.id, insight.tenant, insight.user_id, span.first, span.last))
 
     async def asked(self, insight_id: str) -> NewInsight | None:
-        """See ports_insights.Insights."""
+        """See ports.insights.Insights."""
         row = await self._row(insight_id)
         return NewInsight(**_asked(row)) if row else None
 
     async def write(self, insight_id: str, words: Words) -> None:
-        """See ports_insights.Insights."""
+        """See ports.insights.Insights."""
         await self._statements.write(_WRITE, (words.text, words.engine, words.model, as_uuid(insight_id)))
 
     async def get(self, insight_id: str) -> Insight | None:
-        """See ports_insights.Insights."""
+        """See ports.insights.Insights."""
         row = await self._row(insight_id)
         return _insight(row) if row and row["written_at"] else None
 
     async def of_user(self, tenant: str, user_id: str, *, after: InsightPosition | None, limit: int) -> list[Insight]:
-        """See ports_insights.Insights."""
+        """See ports.insights.Insights."""
         position = after or _NEWEST
         parameters = {
             "tenant": tenant,

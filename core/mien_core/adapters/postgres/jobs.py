@@ -24,7 +24,7 @@ from mien_core.model.platform import (
     JobStatus,
     NewJob,
 )
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 from mien_core.rules.jobs import check_not_ended, check_reopening, not_payable
 from mien_core.rules.posters import cost_of
 
@@ -49,7 +49,7 @@ _REOPEN = _STEP.format(
 
 
 class PostgresJobs:
-    """Meets ports.Jobs; signals is where the transaction collects what to announce after its commit."""
+    """Meets ports.jobs.Jobs; signals is where the transaction collects what to announce after its commit."""
 
     def __init__(self, statements: Statements, signals: list[tuple[Channel, str]]) -> None:
         self._statements = statements
@@ -58,7 +58,7 @@ class PostgresJobs:
         self._locked: dict[str, Job] = {}
 
     async def create(self, job: NewJob) -> tuple[Job, bool]:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         if job.upload_id is None and job.user_id is not None:
             # an upload's job has the user of its upload
             await note_user(self._statements, job.tenant, job.user_id)
@@ -84,22 +84,22 @@ class PostgresJobs:
         return _job(row), True
 
     async def get(self, job_id: str) -> Job | None:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         return await self._one("SELECT * FROM jobs WHERE id = %s", as_uuid(job_id))
 
     async def of_upload(self, kind: JobKind, upload_id: str) -> Job | None:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         return await self._one("SELECT * FROM jobs WHERE kind = %s AND upload_id = %s", kind, as_uuid(upload_id))
 
     async def open_by_kind(self) -> Mapping[JobKind, int]:
-        """See ports.Jobs. The index of jobs under way has no others in it."""
+        """See ports.jobs.Jobs. The index of jobs under way has no others in it."""
         cursor = await self._statements.execute(
             "SELECT kind, count(*) AS open FROM jobs WHERE status IN ('created', 'processing') GROUP BY kind"
         )
         return {JobKind(row["kind"]): row["open"] async for row in cursor}
 
     async def lock(self, job_id: str) -> Job | None:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         job = await self._one("SELECT * FROM jobs WHERE id = %s FOR UPDATE", as_uuid(job_id))
         if job is not None:
             self._locked[job_id] = job
@@ -113,7 +113,7 @@ class PostgresJobs:
         error: JobError | None = None,
         timings: Mapping[str, float] | None = None,
     ) -> Job:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         job = await self._own(job_id)
         check_not_ended(job)
         if status in WITHOUT_RESULT:
@@ -134,7 +134,7 @@ class PostgresJobs:
         return changed
 
     async def reopen(self, job_id: str, deadline_seconds: int) -> Job:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         job = await self._own(job_id)
         check_reopening(job)
         if cost_of(job.kind) and not (
@@ -145,7 +145,7 @@ class PostgresJobs:
         return await self._known(await self._step(_REOPEN, deadline_seconds, as_uuid(job_id)))
 
     async def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
-        """See ports.Jobs."""
+        """See ports.jobs.Jobs."""
         cursor = await self._statements.execute(
             "SELECT * FROM job_events WHERE job_id = %s AND seq > %s ORDER BY seq", (as_uuid(job_id), after_seq)
         )
@@ -155,7 +155,7 @@ class PostgresJobs:
         ]
 
     async def histories(self, job_ids: Sequence[str]) -> list[JobHistory]:
-        """See ports.Jobs. One statement sees one moment."""
+        """See ports.jobs.Jobs. One statement sees one moment."""
         cursor = await self._statements.execute(
             """
             SELECT jobs.*, step.seq AS step_seq, step.status AS step_status, step.at AS step_at
@@ -167,7 +167,7 @@ class PostgresJobs:
         return [_history(list(rows)) for _, rows in groupby(await cursor.fetchall(), itemgetter("id"))]
 
     async def moved(self, seen: Mapping[str, int]) -> list[str]:
-        """See ports.Jobs. A job costs one look into an index."""
+        """See ports.jobs.Jobs. A job costs one look into an index."""
         cursor = await self._statements.execute(
             """
             SELECT seen.id FROM unnest(%s::uuid[], %s::integer[]) AS seen (id, seq)

@@ -36,14 +36,14 @@ _LIST = listed_with_logged_days(
 
 
 class PostgresJournal:
-    """Meets ports_cycle.Journal."""
+    """Meets ports.cycle.Journal."""
 
     def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
         self._logged = logged
 
     async def add(self, entry: NewJournalEntry) -> JournalEntry:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         owner = {"id": entry.id, "tenant": entry.tenant, "user_id": entry.user_id}
         cursor = await self._statements.execute(_ADD, {**owner, **_columns(entry.content)})
         row = await cursor.fetchone()
@@ -51,27 +51,27 @@ class PostgresJournal:
         return self._read(row)
 
     async def get(self, entry_id: str) -> JournalEntry | None:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         row = await (await self._statements.execute(_GET, {"id": as_uuid(entry_id)})).fetchone()
         return self._read(row) if row else None
 
     async def rewrite(
         self, caller: Caller, entry_id: str, content: JournalContent, versions: Collection[int] | None
     ) -> JournalEntry | None:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         parameters = {**of_caller(caller, entry_id), **_columns(content), "versions": _array(versions)}
         row = await (await self._statements.execute(_REWRITE, parameters)).fetchone()
         return self._read(row) if row else None
 
     async def remove(self, caller: Caller, entry_id: str, versions: Collection[int] | None) -> bool:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         parameters = {**of_caller(caller, entry_id), "versions": _array(versions)}
         return (await self._statements.execute(_REMOVE, parameters)).rowcount > 0
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, tag: str | None, after: DiaryPosition | None, limit: int
     ) -> list[JournalEntry]:
-        """See ports_cycle.Journal."""
+        """See ports.cycle.Journal."""
         parameters = {**of_user(tenant, user_id, days, after, limit), "tags": [] if tag is None else [tag]}
         rows = await (await self._statements.execute(_LIST, parameters)).fetchall()
         entries = [_entry(row) for row in rows]

@@ -33,13 +33,13 @@ _NEWEST: Final = LookPosition(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 
 
 
 class PostgresLooks:
-    """Meets ports_looks.Looks."""
+    """Meets ports.looks.Looks."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, look: NewLook) -> Look:
-        """See ports_looks.Looks."""
+        """See ports.looks.Looks."""
         values = {
             "id": look.id,
             "tenant": look.tenant,
@@ -63,7 +63,7 @@ class PostgresLooks:
         )
 
     async def of_user(self, tenant: str, user_id: str, *, after: LookPosition | None, limit: int) -> list[Look]:
-        """See ports_looks.Looks."""
+        """See ports.looks.Looks."""
         position = after or _NEWEST
         cursor = await self._statements.execute(
             _LIST,

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from psycopg.types.json import Json
 
 from mien_core.adapters.postgres.statements import Statements
-from mien_core.ports import Channel, OutboxRow, Record
+from mien_core.ports.messages import OutboxRow, Record
+from mien_core.ports.signals import Channel
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
 class PostgresOutbox:
-    """Meets ports.Outbox; signals is where the transaction collects what to announce after its commit."""
+    """Meets ports.messages.Outbox; signals is where the transaction collects what to announce after its commit."""
 
     def __init__(self, statements: Statements, signals: list[tuple[Channel, str]]) -> None:
         self._statements = statements
         self._signals = signals
 
     async def add(self, record: Record, delay_seconds: float = 0) -> None:
-        """See ports.Outbox."""
+        """See ports.messages.Outbox."""
         await self._statements.write(
             """
             INSERT INTO outbox (topic, key, value, headers, available_at)
@@ -30,7 +31,7 @@ class PostgresOutbox:
         self._signals.append((Channel.OUTBOX, ""))
 
     async def due(self, limit: int) -> list[OutboxRow]:
-        """See ports.Outbox."""
+        """See ports.messages.Outbox."""
         cursor = await self._statements.execute(
             "SELECT * FROM outbox WHERE available_at <= clock_timestamp() ORDER BY id LIMIT %s", (limit,)
         )
@@ -44,11 +45,11 @@ class PostgresOutbox:
         ]
 
     async def remove(self, row_ids: Sequence[int]) -> None:
-        """See ports.Outbox."""
+        """See ports.messages.Outbox."""
         await self._statements.write("DELETE FROM outbox WHERE id = ANY(%s)", (list(row_ids),))
 
     async def due_count(self) -> int:
-        """See ports.Outbox."""
+        """See ports.messages.Outbox."""
         cursor = await self._statements.execute(
             "SELECT count(*) AS due FROM outbox WHERE available_at <= clock_timestamp()"
         )
@@ -56,7 +57,7 @@ class PostgresOutbox:
         return int(row["due"]) if row else 0
 
     async def oldest_due_seconds(self) -> float:
-        """See ports.Outbox."""
+        """See ports.messages.Outbox."""
         cursor = await self._statements.execute(
             """
             SELECT coalesce(extract(epoch FROM clock_timestamp() - min(available_at)), 0)::float8 AS age
@@ -68,27 +69,27 @@ class PostgresOutbox:
 
 
 class PostgresInbox:
-    """Meets ports.Inbox."""
+    """Meets ports.messages.Inbox."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, handler: str, event_id: str) -> bool:
-        """See ports.Inbox. Two at once: the second waits for the first's end and then sees its row."""
+        """See ports.messages.Inbox. Two at once: the second waits for the first's end and then sees its row."""
         cursor = await self._statements.execute(
             "INSERT INTO inbox (handler, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (handler, event_id)
         )
         return cursor.rowcount == 1
 
     async def has(self, handler: str, event_id: str) -> bool:
-        """See ports.Inbox."""
+        """See ports.messages.Inbox."""
         cursor = await self._statements.execute(
             "SELECT 1 FROM inbox WHERE handler = %s AND event_id = %s", (handler, event_id)
         )
         return await cursor.fetchone() is not None
 
     async def forget(self, handler: str, event_id: str) -> None:
-        """See ports.Inbox."""
+        """See ports.messages.Inbox."""
         await self._statements.write("DELETE FROM inbox WHERE handler = %s AND event_id = %s", (handler, event_id))
 
 

@@ -16,13 +16,13 @@ _ADD = """
 
 
 class PostgresPayments:
-    """Meets ports_posters.Payments."""
+    """Meets ports.posters.Payments."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, payment: NewPayment) -> Payment:
-        """See ports_posters.Payments."""
+        """See ports.posters.Payments."""
         values = (
             payment.id,
             payment.tenant,
@@ -36,7 +36,7 @@ class PostgresPayments:
         return await self._one(_ADD, values)
 
     async def lock(self, payment_id: str) -> Payment | None:
-        """See ports_posters.Payments."""
+        """See ports.posters.Payments."""
         cursor = await self._statements.execute(
             "SELECT * FROM poster_payments WHERE id = %s FOR NO KEY UPDATE", (as_uuid(payment_id),)
         )
@@ -44,7 +44,7 @@ class PostgresPayments:
         return _payment(row) if row else None
 
     async def settle(self, payment: Payment, status: PaymentStatus, provider_reference: str) -> Payment:
-        """See ports_posters.Payments."""
+        """See ports.posters.Payments."""
         if status is PaymentStatus.COMPLETED:
             if payment.credits:
                 await ledger.buy(self._statements, payment)

@@ -33,14 +33,14 @@ _DAYS = """
 
 
 class PostgresPeriods:
-    """Meets ports_cycle.Periods."""
+    """Meets ports.cycle.Periods."""
 
     def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
         self._logged = logged
 
     async def log(self, period: NewPeriod) -> tuple[Period, bool]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         self._logged.forget()
         values = {**asdict(period), "symptoms": list(period.symptoms)}
         row = await (await self._statements.execute(_LOG, values)).fetchone()
@@ -49,14 +49,14 @@ class PostgresPeriods:
         return logged, logged.id == period.id
 
     async def remove(self, caller: Caller, period_id: str) -> bool:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         self._logged.forget()
         return (await self._statements.execute(_REMOVE, of_caller(caller, period_id))).rowcount > 0
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[Period]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         parameters = {
             **span(days),
             "tenant": tenant,
@@ -67,7 +67,7 @@ class PostgresPeriods:
         return [_period(row) for row in await (await self._statements.execute(_LIST, parameters)).fetchall()]
 
     async def days(self, tenant: str, user_id: str, days: Days) -> list[date]:
-        """See ports_cycle.Periods."""
+        """See ports.cycle.Periods."""
         known = self._logged.find(tenant, user_id, days)
         if known is not None:
             return known

@@ -107,29 +107,29 @@ _REMAINING: Final = " UNION ALL ".join(
 
 
 class PostgresPersonalData:
-    """Meets ports_privacy.PersonalData."""
+    """Meets ports.privacy.PersonalData."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def rows(self, table: str, person: Person, after: str, limit: int) -> list[PersonalRow]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         cursor = await self._statements.execute(_ROWS[table], {**_of(person), "after": after, "limit": limit})
         return [PersonalRow(row["position"], row["json"]) async for row in cursor]
 
     async def media(self, person: Person, after: str, limit: int, late_seconds: float = 0) -> list[Media]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         parameters = {**_of(person), "after": after, "limit": limit, "late": late_seconds}
         cursor = await self._statements.execute(_MEDIA, parameters)
         return [_media(row) async for row in cursor]
 
     async def open_jobs(self, person: Person, limit: int) -> list[str]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         cursor = await self._statements.execute(_OPEN_JOBS, {**_of(person), "limit": limit})
         return [str(row["id"]) async for row in cursor]
 
     async def remove_media(self, person: Person, media: Collection[Media]) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData. What goes along with a row is counted by what is there no longer."""
+        """See ports.privacy.PersonalData. What goes along with a row is counted by what is there no longer."""
         before = Counter(await self.remaining(person))
         uploads = [UUID(one.upload_id) for one in media if one.upload_id is not None]
         jobs = [UUID(job_id) for one in media for job_id, _ in one.jobs]
@@ -146,7 +146,7 @@ class PostgresPersonalData:
         return traces + (before - Counter(await self.remaining(person)))
 
     async def remove_rows(self, person: Person, limit: int) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         for table, statement in _REMOVE_ROWS.items():
             removed = (await self._statements.execute(statement, {**_of(person), "limit": limit})).rowcount
             if removed:
@@ -154,12 +154,12 @@ class PostgresPersonalData:
         return {}
 
     async def remaining(self, person: Person) -> Mapping[str, int]:
-        """See ports_privacy.PersonalData."""
+        """See ports.privacy.PersonalData."""
         cursor = await self._statements.execute(_REMAINING, _of(person))
         return +Counter({row["name"]: row["rows"] async for row in cursor})
 
     async def remove_user(self, person: Person) -> None:
-        """See ports_privacy.PersonalData. The references to the row are what finds a row that came meanwhile."""
+        """See ports.privacy.PersonalData. The references to the row are what finds a row that came meanwhile."""
         try:
             await self._statements.execute(_REMOVE_USER, _of(person))
         except ForeignKeyViolation as error:

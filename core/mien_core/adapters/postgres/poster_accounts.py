@@ -32,19 +32,19 @@ _GET = """
 
 
 class PostgresPosterAccounts:
-    """Meets ports_posters.PosterAccounts."""
+    """Meets ports.posters.PosterAccounts."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def open(self, tenant: str, user_id: str, welcome_credits: int) -> bool:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         await note_user(self._statements, tenant, user_id)
         parameters = {"tenant": tenant, "user_id": user_id, "credits": welcome_credits}
         return await (await self._statements.execute(_OPEN, parameters)).fetchone() is not None
 
     async def describe(self, tenant: str, user_id: str, *, email: str | None, name: str | None) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         await self._statements.write(
             "UPDATE poster_accounts SET name = coalesce(%s, name) WHERE tenant = %s AND user_id = %s",
             (name, tenant, user_id),
@@ -60,26 +60,26 @@ class PostgresPosterAccounts:
             raise Conflict("email_taken", detail) from error
 
     async def get(self, tenant: str, user_id: str) -> PosterAccount | None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         row = await (await self._statements.execute(_GET, (tenant, user_id))).fetchone()
         return PosterAccount(**row) if row else None
 
     async def lock(self, tenant: str, user_id: str) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         await ledger.lock(self._statements, tenant, user_id)
 
     async def debit(self, job: Job) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         if not await ledger.take(self._statements, job, job.redrives):
             raise Rejected("insufficient_credits", "There are not enough credits for this. Buy some with POST /pay.")
 
     async def check_reopening(self, job: Job) -> None:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         if not await ledger.is_taken(self._statements, job) and not await ledger.suffices(self._statements, job):
             raise not_payable()
 
     async def entries(self, tenant: str, user_id: str) -> list[LedgerEntry]:
-        """See ports_posters.PosterAccounts."""
+        """See ports.posters.PosterAccounts."""
         cursor = await self._statements.execute(
             "SELECT * FROM poster_ledger WHERE tenant = %s AND user_id = %s ORDER BY id", (tenant, user_id)
         )

@@ -33,13 +33,13 @@ _NEWEST: Final = PosterPosition(datetime.max.replace(tzinfo=UTC))
 
 
 class PostgresPosters:
-    """Meets ports_posters.Posters."""
+    """Meets ports.posters.Posters."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, poster: NewPoster) -> Poster:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         design = poster.design
         await self._statements.write(
             _ADD,
@@ -61,15 +61,15 @@ class PostgresPosters:
         return added
 
     async def of_job(self, job_id: str) -> Poster | None:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         return await self._one(_OF_JOB, as_uuid(job_id))
 
     async def alike(self, tenant: str, user_id: str, fingerprint: bytes, seconds: float) -> Poster | None:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         return await self._one(_ALIKE, tenant, user_id, fingerprint, seconds)
 
     async def of_user(self, tenant: str, user_id: str, *, after: PosterPosition | None, limit: int) -> list[Poster]:
-        """See ports_posters.Posters."""
+        """See ports.posters.Posters."""
         position = after or _NEWEST
         parameters = {"tenant": tenant, "user_id": user_id, "after": position.timestamp, "limit": limit}
         cursor = await self._statements.execute(_LIST, parameters)

@@ -14,13 +14,13 @@ _LOOKS: Final = TypeAdapter(tuple[RecommendedLook, ...])
 
 
 class PostgresProducts:
-    """Meets ports_recommendations.Products."""
+    """Meets ports.recommendations.Products."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def replace(self, products: Sequence[CatalogueProduct]) -> None:
-        """See ports_recommendations.Products."""
+        """See ports.recommendations.Products."""
         # of two who replace it at once one waits, so that the catalogue is one's or the other's and no mixture
         await self._statements.write("LOCK TABLE products IN EXCLUSIVE MODE")
         await self._statements.write("DELETE FROM products")
@@ -41,19 +41,19 @@ class PostgresProducts:
         )
 
     async def all(self) -> list[CatalogueProduct]:
-        """See ports_recommendations.Products."""
+        """See ports.recommendations.Products."""
         cursor = await self._statements.execute('SELECT * FROM products ORDER BY id COLLATE "C"')
         return [_product(row) for row in await cursor.fetchall()]
 
 
 class PostgresRecommendations:
-    """Meets ports_recommendations.Recommendations."""
+    """Meets ports.recommendations.Recommendations."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def save(self, recommendation: NewRecommendation) -> None:
-        """See ports_recommendations.Recommendations."""
+        """See ports.recommendations.Recommendations."""
         await self._statements.write(
             """
             INSERT INTO recommendations (upload_id, job_id, tenant, user_id, engine, looks)
@@ -73,7 +73,7 @@ class PostgresRecommendations:
         )
 
     async def get(self, upload_id: str) -> Recommendation | None:
-        """See ports_recommendations.Recommendations."""
+        """See ports.recommendations.Recommendations."""
         cursor = await self._statements.execute(
             "SELECT engine, looks::text FROM recommendations WHERE upload_id = %s", (as_uuid(upload_id),)
         )

@@ -48,13 +48,13 @@ _FORGET: Final = """
 
 
 class PostgresRetentionRuns:
-    """Meets ports_retention.RetentionRuns."""
+    """Meets ports.retention.RetentionRuns."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, request: RunRequest) -> Run:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         counts = (RuleCounts(),) * len(request.rules)
         parameters = {
             "id": as_uuid(request.id),
@@ -76,11 +76,11 @@ class PostgresRetentionRuns:
         return _run(row)
 
     async def get(self, run_id: str) -> Run | None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return await self._one("SELECT * FROM retention_runs WHERE id = %s", (as_uuid(run_id),))
 
     async def of_policy(self, policy_id: str, before: datetime | None, limit: int) -> list[Run]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         cursor = await self._statements.execute(
             """
             SELECT * FROM retention_runs
@@ -92,7 +92,7 @@ class PostgresRetentionRuns:
         return [_run(row) async for row in cursor]
 
     async def next(self) -> Run | None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return await self._one(
             """
             SELECT * FROM retention_runs WHERE ended_at IS NULL AND state IN ('listing', 'approved', 'deleting')
@@ -101,7 +101,7 @@ class PostgresRetentionRuns:
         )
 
     async def expired(self, limit: int) -> list[str]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         cursor = await self._statements.execute(
             """
             SELECT id FROM retention_runs
@@ -113,11 +113,11 @@ class PostgresRetentionRuns:
         return [str(row["id"]) async for row in cursor]
 
     async def lock(self, run_id: str) -> Run | None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return await self._one("SELECT * FROM retention_runs WHERE id = %s FOR UPDATE", (as_uuid(run_id),))
 
     async def save(self, run: Run) -> None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         await self._statements.write(
             """
             UPDATE retention_runs
@@ -138,11 +138,11 @@ class PostgresRetentionRuns:
         )
 
     def tables(self, rule: RetentionRule) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return len(TABLES[rule.data_class])
 
     async def total(self, run: Run, rule: int) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         total = 0
         for table in TABLES[run.request.rules[rule].data_class]:
             cursor = await self._statements.execute(statements_of.total(table), {"tenants": list(run.request.tenants)})
@@ -151,7 +151,7 @@ class PostgresRetentionRuns:
         return total
 
     async def list_rows(self, run: Run, limit: int) -> tuple[int, str]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         table = TABLES[run.request.rules[run.place.rule].data_class][run.place.part]
         first = not run.place.after
         parameters = self._listing(run, limit) | ({} if first else _keys(table, [run.place.after], single=True))
@@ -160,7 +160,7 @@ class PostgresRetentionRuns:
         return len(found), found[-1][1] if found else run.place.after
 
     async def list_objects(self, run: Run, objects: Sequence[StoredObject], limit: int) -> RuleCounts:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         owners = [(one, owner) for one in objects if (owner := owner_of(one.key))]
         parameters = self._listing(run, limit) | {
             "names": [one.key for one, _ in owners],
@@ -173,7 +173,7 @@ class PostgresRetentionRuns:
         return RuleCounts(total=row["total"], listed=row["listed"], size=row["size"]) if row else RuleCounts()
 
     async def items(self, run_id: str, after: int, limit: int) -> list[RunItem]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         cursor = await self._statements.execute(
             "SELECT * FROM retention_items WHERE run_id = %s AND seq > %s ORDER BY seq LIMIT %s",
             (as_uuid(run_id), after, limit),
@@ -181,7 +181,7 @@ class PostgresRetentionRuns:
         return [_item(row) async for row in cursor]
 
     async def judge(self, run: Run, rule: int, limit: int) -> list[Judged]:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         cursor = await self._statements.execute(
             """
             SELECT * FROM retention_items WHERE run_id = %s AND rule = %s AND state = 'listed'
@@ -200,7 +200,7 @@ class PostgresRetentionRuns:
         return [_judged(item, found.get(item.name)) for item in items]
 
     async def settle(self, run: Run, judged: Sequence[Judged]) -> None:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         if judged and run.request.rules[judged[0].item.rule].store is Store.POSTGRES:
             due = {one.item.name: one for one in judged if one.verdict is Verdict.DUE}
             for table, names in _by_table(due):
@@ -219,7 +219,7 @@ class PostgresRetentionRuns:
         await self._statements.write(_SETTLE, parameters)
 
     async def forget(self, ended_before: datetime, limit: int) -> int:
-        """See ports_retention.RetentionRuns."""
+        """See ports.retention.RetentionRuns."""
         return (await self._statements.execute(_FORGET, {"before": ended_before, "limit": limit})).rowcount
 
     async def _one(self, statement: str, parameters: Sequence[Any] = ()) -> Run | None:

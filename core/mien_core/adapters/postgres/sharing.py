@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mien_core.adapters.postgres.statements import BEGIN, Connection, UnitOfWork
 from mien_core.errors import Unavailable
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 
 logger = logging.getLogger(__name__)
 

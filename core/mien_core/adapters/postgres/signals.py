@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from mien_core.adapters.subscription import EventChannelSubscription, EventSubscription
-from mien_core.ports import Channel, ChannelSubscription, Subscription
+from mien_core.ports.signals import Channel, ChannelSubscription, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Signals:
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: Channel, topic: str) -> AsyncIterator[Subscription]:
-        """See ports.Database.subscribe."""
+        """See ports.database.Database.subscribe."""
         await self._listens()
         subscription = EventSubscription()
         key = (channel.value, topic)
@@ -42,7 +42,7 @@ class Signals:
 
     @contextlib.asynccontextmanager
     async def subscribe_all(self, channel: Channel) -> AsyncIterator[ChannelSubscription]:
-        """See ports.Database.subscribe_all."""
+        """See ports.database.Database.subscribe_all."""
         await self._listens()
         subscription = EventChannelSubscription()
         self._of_channels[channel.value].add(subscription)

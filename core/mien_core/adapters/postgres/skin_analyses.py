@@ -8,13 +8,13 @@ from mien_core.model.platform import NewSkinAnalysis, SkinAnalysis
 
 
 class PostgresSkinAnalyses:
-    """Meets ports.SkinAnalyses."""
+    """Meets ports.analyses.SkinAnalyses."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def save(self, analysis: NewSkinAnalysis) -> SkinAnalysis:
-        """See ports.SkinAnalyses."""
+        """See ports.analyses.SkinAnalyses."""
         await note_user(self._statements, analysis.tenant, analysis.user_id)
         cursor = await self._statements.execute(
             """
@@ -40,7 +40,7 @@ class PostgresSkinAnalyses:
         return _skin_analysis(row)
 
     async def of_user(self, tenant: str, user_id: str) -> list[SkinAnalysis]:
-        """See ports.SkinAnalyses."""
+        """See ports.analyses.SkinAnalyses."""
         cursor = await self._statements.execute(
             "SELECT * FROM skin_analyses WHERE tenant = %s AND user_id = %s ORDER BY created_at, id", (tenant, user_id)
         )

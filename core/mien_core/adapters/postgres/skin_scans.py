@@ -26,14 +26,14 @@ _LIST = listed_with_logged_days(
 
 
 class PostgresSkinScans:
-    """Meets ports_cycle.SkinScans."""
+    """Meets ports.cycle.SkinScans."""
 
     def __init__(self, statements: Statements, logged: LoggedDays) -> None:
         self._statements = statements
         self._logged = logged
 
     async def add(self, scan: NewSkinScan) -> SkinScan:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         values = asdict(scan)
         row = await (await self._statements.execute(_ADD, {**values, **values["metrics"]})).fetchone()
         assert row is not None  # noqa: S101 - INSERT … RETURNING has one row; tells mypy so
@@ -42,19 +42,19 @@ class PostgresSkinScans:
         return added
 
     async def get(self, scan_id: str) -> SkinScan | None:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         cursor = await self._statements.execute("SELECT * FROM skin_scans WHERE id = %s", (as_uuid(scan_id),))
         row = await cursor.fetchone()
         return _scan(row) if row else None
 
     async def remove(self, caller: Caller, scan_id: str) -> bool:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         return (await self._statements.execute(_REMOVE, of_caller(caller, scan_id))).rowcount > 0
 
     async def of_user(
         self, tenant: str, user_id: str, *, days: Days, after: DiaryPosition | None, limit: int
     ) -> list[SkinScan]:
-        """See ports_cycle.SkinScans."""
+        """See ports.cycle.SkinScans."""
         rows = await (await self._statements.execute(_LIST, of_user(tenant, user_id, days, after, limit))).fetchall()
         scans = [_scan(row) for row in rows]
         self._logged.note_all(scans, rows)

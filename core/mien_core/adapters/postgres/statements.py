@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import psycopg
 
 from mien_core.faults import Point, is_planned, reached
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]

@@ -97,7 +97,7 @@ class PostgresTransaction:
     usage = _Made(lambda own: PostgresUsage(own.statements))
 
     async def now(self) -> datetime:
-        """See ports.Transaction."""
+        """See ports.database.Transaction."""
         row = await (await self.statements.execute("SELECT clock_timestamp() AS now")).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row; tells mypy so
         now: datetime = row["now"]

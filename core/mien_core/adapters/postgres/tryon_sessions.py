@@ -39,19 +39,19 @@ _FOLLOW: Final = """
 
 
 class PostgresTryOnSessions:
-    """Meets ports_tryon.TryOnSessions."""
+    """Meets ports.tryon.TryOnSessions."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, session: NewTryOnSession) -> None:
-        """See ports_tryon.TryOnSessions."""
+        """See ports.tryon.TryOnSessions."""
         presets = _PRESETS.dump_json(session.presets).decode()
         values = (as_uuid(session.id), session.user_token, session.input_key, session.keep_seconds, presets)
         await self._statements.write(_ADD, values)
 
     async def get(self, session_id: str) -> TryOnSession | None:
-        """See ports_tryon.TryOnSessions."""
+        """See ports.tryon.TryOnSessions."""
         row = await (await self._statements.execute(_GET, (as_uuid(session_id),))).fetchone()
         return _session(row) if row else None
 

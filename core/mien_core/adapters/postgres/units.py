@@ -13,7 +13,7 @@ from mien_core.adapters.postgres.statements import BEGIN, Connection, Reading, U
 from mien_core.adapters.postgres.transaction import PostgresTransaction
 from mien_core.adapters.postgres.translation import translated
 from mien_core.faults import Point, reached
-from mien_core.ports import Transaction
+from mien_core.ports.database import Transaction
 
 
 class _Unit(ABC):

@@ -8,13 +8,13 @@ from mien_core.model.platform import NewUpload, Upload, UploadState
 
 
 class PostgresUploads:
-    """Meets ports.Uploads."""
+    """Meets ports.uploads.Uploads."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, upload: NewUpload) -> Upload:
-        """See ports.Uploads."""
+        """See ports.uploads.Uploads."""
         if upload.user_id is not None:
             await note_user(self._statements, upload.tenant, upload.user_id)
         cursor = await self._statements.execute(
@@ -42,13 +42,13 @@ class PostgresUploads:
         return _upload(row)
 
     async def get(self, upload_id: str) -> Upload | None:
-        """See ports.Uploads."""
+        """See ports.uploads.Uploads."""
         cursor = await self._statements.execute("SELECT * FROM uploads WHERE id = %s", (as_uuid(upload_id),))
         row = await cursor.fetchone()
         return _upload(row) if row else None
 
     async def mark_received(self, upload_id: str, keep_seconds: int) -> None:
-        """See ports.Uploads."""
+        """See ports.uploads.Uploads."""
         await self._statements.write(
             """
             UPDATE uploads SET state = 'received', expires_at = now() + make_interval(secs => %s)

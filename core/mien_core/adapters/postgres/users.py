@@ -6,17 +6,17 @@ from mien_core.model.platform import User
 
 
 class PostgresUsers:
-    """Meets ports.Users."""
+    """Meets ports.uploads.Users."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def note(self, tenant: str, user_id: str) -> None:
-        """See ports.Users."""
+        """See ports.uploads.Users."""
         await note_user(self._statements, tenant, user_id)
 
     async def get(self, tenant: str, user_id: str) -> User | None:
-        """See ports.Users."""
+        """See ports.uploads.Users."""
         cursor = await self._statements.execute(
             "SELECT tenant, id, email, created_at FROM users WHERE tenant = %s AND id = %s", (tenant, user_id)
         )

@@ -8,7 +8,7 @@ from mien_core.adapters.postgres.translation import as_uuid
 from mien_core.adapters.postgres.webhooks import COLUMNS, webhook_of
 from mien_core.model.platform import Job
 from mien_core.model.webhooks import TEST, Delivery, DeliveryBacklog
-from mien_core.ports import Channel
+from mien_core.ports.signals import Channel
 from mien_core.rules.webhooks import event_of
 
 # Whom has_webhook, a function of the schema, found. job_events has the job's last step by now: it was written by an
@@ -69,14 +69,14 @@ _BACKLOG: Final = """
 
 
 class PostgresWebhookDeliveries:
-    """Meets ports_webhooks.WebhookDeliveries; signals is where the transaction collects what to announce."""
+    """Meets ports.webhooks.WebhookDeliveries; signals is where the transaction collects what to announce."""
 
     def __init__(self, statements: Statements, signals: list[tuple[Channel, str]]) -> None:
         self._statements = statements
         self._signals = signals
 
     async def add_test(self, delivery_id: str, webhook_id: str) -> None:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         await self._statements.write(
             "INSERT INTO webhook_deliveries (id, webhook_id, type) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING",
             (delivery_id, webhook_id, TEST),
@@ -86,7 +86,7 @@ class PostgresWebhookDeliveries:
     async def claim(
         self, in_flight: Mapping[str, int], *, limit: int, per_webhook: int, lease_seconds: float
     ) -> list[Delivery]:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         cursor = await self._statements.execute(
             _CLAIM,
             {
@@ -100,12 +100,12 @@ class PostgresWebhookDeliveries:
         return [_delivery(row) for row in await cursor.fetchall()]
 
     async def remove(self, delivery_id: str) -> bool:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         cursor = await self._statements.execute("DELETE FROM webhook_deliveries WHERE id = %s", (as_uuid(delivery_id),))
         return cursor.rowcount == 1
 
     async def put_off(self, delivery: Delivery, seconds: float) -> None:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         await self._statements.write(
             """
             UPDATE webhook_deliveries
@@ -116,11 +116,11 @@ class PostgresWebhookDeliveries:
         )
 
     async def tidy(self) -> int:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         return (await self._statements.execute(_TIDY)).rowcount
 
     async def backlog(self) -> DeliveryBacklog:
-        """See ports_webhooks.WebhookDeliveries."""
+        """See ports.webhooks.WebhookDeliveries."""
         row = await (await self._statements.execute(_BACKLOG)).fetchone()
         assert row is not None  # noqa: S101 - an aggregate has one row; tells mypy so
         return DeliveryBacklog(row["count"], max(0.0, row["oldest"]), max(0.0, row["overdue"]))

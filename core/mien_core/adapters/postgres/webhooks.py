@@ -65,13 +65,13 @@ _NEWEST: Final = WebhookPosition(datetime.max.replace(tzinfo=UTC), UUID(int=2**1
 
 
 class PostgresWebhooks:
-    """Meets ports_webhooks.Webhooks."""
+    """Meets ports.webhooks.Webhooks."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def add(self, webhook: NewWebhook, most: int) -> tuple[Webhook, bool] | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         if webhook.user_id is not None:
             await note_user(self._statements, webhook.tenant, webhook.user_id)
         # a statement of its own: the next one then sees what the lock's last holder added
@@ -93,12 +93,12 @@ class PostgresWebhooks:
         return None if earlier is None else (earlier, False)
 
     async def get(self, webhook_id: str) -> Webhook | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = await (await self._statements.execute(_GET, (as_uuid(webhook_id),))).fetchone()
         return webhook_of(row) if row else None
 
     async def seen_by(self, caller: Caller, *, after: WebhookPosition | None, limit: int) -> list[Webhook]:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         position = after or _NEWEST
         values = {
             "tenant": caller.tenant,
@@ -111,7 +111,7 @@ class PostgresWebhooks:
         return [webhook_of(row) for row in await cursor.fetchall()]
 
     async def rotate(self, webhook_id: str, secret: SecretOrigin) -> Webhook:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         values = {"id": as_uuid(webhook_id), "key_id": secret.key_id, "salt": as_uuid(secret.salt)}
         await self._statements.write(_ROTATE, values)
         rotated = await self.get(webhook_id)
@@ -120,26 +120,26 @@ class PostgresWebhooks:
         return rotated
 
     async def mark_accepted(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks. Mostly there is nothing to write."""
+        """See ports.webhooks.Webhooks. Mostly there is nothing to write."""
         await self._statements.write(
             "UPDATE webhooks SET failing_since = NULL WHERE id = %s AND failing_since IS NOT NULL",
             (as_uuid(webhook_id),),
         )
 
     async def mark_failing(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         await self._statements.write(
             "UPDATE webhooks SET failing_since = clock_timestamp() WHERE id = %s AND failing_since IS NULL",
             (as_uuid(webhook_id),),
         )
 
     async def disable(self, webhook_id: str, reason: DisabledReason) -> int | None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         row = await (await self._statements.execute(_DISABLE, (reason, as_uuid(webhook_id)))).fetchone()
         return None if row is None else int(row["dropped"])
 
     async def remove(self, webhook_id: str) -> None:
-        """See ports_webhooks.Webhooks."""
+        """See ports.webhooks.Webhooks."""
         await self._statements.write("DELETE FROM webhooks WHERE id = %s", (as_uuid(webhook_id),))
         await self._statements.write("DELETE FROM webhook_deliveries WHERE webhook_id = %s", (as_uuid(webhook_id),))
 

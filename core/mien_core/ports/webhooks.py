@@ -1,4 +1,4 @@
-"""What webhooks need of the outside: two tables, which ports.Transaction has, and names that become addresses."""
+"""What webhooks need of the outside: two tables, which database.Transaction has, and names that become addresses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

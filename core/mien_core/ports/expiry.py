@@ -1,4 +1,4 @@
-"""What the sweep needs of the database; ports.Transaction has it."""
+"""What the sweep needs of the database; database.Transaction has it."""
 
 from collections.abc import Sequence
 from typing import Protocol

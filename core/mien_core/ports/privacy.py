@@ -1,4 +1,4 @@
-"""What a user's rights need of the database; ports.Transaction has all three."""
+"""What a user's rights need of the database; database.Transaction has all three."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What legal holds need of the database; ports.Transaction has it. docs/legal-holds.md tells how deleting code asks."""
+"""What legal holds need of the database; a Transaction has it. docs/legal-holds.md tells how deleting code asks."""
 
 from typing import Protocol
 

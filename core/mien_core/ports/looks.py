@@ -1,4 +1,4 @@
-"""What saved looks need of the database; ports.Transaction has it."""
+"""What saved looks need of the database; database.Transaction has it."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What recommending looks needs: the catalogue and the recommendations (ports.Transaction has both), and an engine."""
+"""What recommending looks needs: the catalogue and the recommendations (a Transaction has both), and an engine."""
 
 from collections.abc import Sequence
 from typing import Protocol

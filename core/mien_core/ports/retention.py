@@ -1,4 +1,4 @@
-"""What retention needs of the database; ports.Transaction has it."""
+"""What retention needs of the database; database.Transaction has it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What try-on sessions need of the database; ports.Transaction has it."""
+"""What try-on sessions need of the database; database.Transaction has it."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What the Movie Poster Generator needs of the database; ports.Transaction has all three.
+"""What the Movie Poster Generator needs of the database; database.Transaction has all three.
 
 Credits are a ledger (docs/decisions/0025): Jobs.create takes nothing, PosterAccounts.debit does; whatever ends a job
 without a result (Jobs.change) gives back what was taken for it, and Jobs.reopen takes it again.

@@ -1,4 +1,4 @@
-"""What Glow Cycle's diaries need of the database; ports.Transaction has all four.
+"""What Glow Cycle's diaries need of the database; database.Transaction has all four.
 
 Lists are newest first: by day, and within a day by when the thing was saved. A list that goes on after a position
 neither repeats nor leaves out what was there all the while, whatever was added or deleted in between.

@@ -1,4 +1,4 @@
-"""What insights need of the database; ports.Transaction has it."""
+"""What insights need of the database; database.Transaction has it."""
 
 from typing import Protocol
 
