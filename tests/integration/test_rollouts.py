@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -26,7 +27,7 @@ from mien_serving.artifact import digest_of
 from tests import tiny_revision
 from tests.parts import run, stage
 from tests.rollouts_on_ray import Operator, TinyServe, Users
-from tests.simulated_rollouts import REGRESSIONS, Candidate
+from tests.simulated_rollouts import EQUALS, REGRESSIONS, Candidate
 from tests.tiny_revision import packed
 
 pytestmark = pytest.mark.timeout(1800)
@@ -208,6 +209,55 @@ async def test_a_regression_gets_no_request(
     await operator.want(make("a"), **CANARY)
     assert users.failed == []
     assert users.revisions() == {name_of(make("a"))}
+
+
+@pytest.mark.parametrize("kind", ["the same", "harmlessly different"])
+async def test_what_is_as_good_takes_over(operator: Operator, users: Users, make: Make, kind: str) -> None:
+    """Two revisions that differ as any two do, or by less than what matters, change places; nobody notices."""
+    candidate = make(kind, EQUALS[kind].candidate)
+    await operator.want(candidate, **BLUE_GREEN)
+    assert (operator.said.phase, operator.said.stable_revision) == (Phase.HEALTHY, name_of(candidate)), operator.said
+    assert [one.outcome for one in operator.said.analysis_runs][-1] == "pass"
+    await operator.want(make("a"), **CANARY)
+    assert users.failed == []
+
+
+async def test_what_can_t_be_loaded_says_so(operator: Operator, users: Users, make: Make) -> None:
+    """An artifact that is another one, or is nowhere, or never gets ready: a condition says so, and nobody notices."""
+    good = make("good")
+    wrong = {
+        "ArtifactDigestMismatch": {**good, "digest": "sha256:" + "0" * 64},
+        "ArtifactNotFound": {"uri": "file:///nowhere/face.zip", "digest": "sha256:" + "1" * 64},
+        "ProgressDeadlineExceeded": make("stuck", stuck=True),
+    }
+    for reason, artifact in wrong.items():
+        seconds = 10 if reason == "ProgressDeadlineExceeded" else 600
+        await operator.want(artifact, progressDeadlineSeconds=seconds)
+        degraded = operator.condition("Degraded")
+        assert (operator.said.phase, degraded.reason) == (Phase.ABORTED, reason)
+        assert "mien.dev/retry=" in degraded.message
+        assert operator.condition("Ready").status == "True"
+    await operator.want(make("a"), progressDeadlineSeconds=600)
+    assert users.failed == []
+    assert users.revisions() == {name_of(make("a"))}
+
+
+async def test_what_serve_forgot_is_told_again(serving: Serving, operator: Operator) -> None:
+    """A Serve that lost everything, as after a restart of its head, runs the same again, and an Event says so."""
+    headers = dict(serving.ray.rest_headers)
+    async with httpx.AsyncClient(timeout=60.0) as http:
+        answer = await http.delete(serving.ray.rest_url, headers=headers)
+    assert answer.is_success
+    operator.notes.clear()
+    operator.look()
+    await operator.until(lambda one: "Healed" in {note.reason for note in one.notes})
+    await operator.until(lambda one: one.said.phase is Phase.HEALTHY)
+    async with aiohttp.ClientSession(serving.address) as http:
+        users = Users(http)
+        users.begin(1)
+        await users.more(3)
+        await users.end()
+    assert users.failed == []
 
 
 def test_the_stand_in_is_told_what_the_real_one_is() -> None:
