@@ -111,7 +111,7 @@ def _between(
     """No run is under way: one is asked for if a moment has come since the last one's."""
     due = _due(resource, run, schedule, now)
     following = schedule.following(now)
-    if due is not None:
+    if due is not None and not news_of(resource.status, run):
         return Plan(
             status=status_of(Phase.LISTING, run, following),
             conditions=(ready(), progressing("Asked", "A run was asked for."), healthy()),
@@ -121,7 +121,8 @@ def _between(
     return Plan(
         status=status_of(Phase.WAITING, run, following),
         conditions=(ready(), idle(), health_of(run)),
-        look_again_seconds=_until(following, now),
+        # how a run ended is told before another is asked for: of two, one would be seen no more
+        look_again_seconds=_until(following, now) if due is None else 0.0,
     )
 
 

@@ -75,6 +75,11 @@ def run_of(resource: Resource[RetentionPolicySpec], scheduled_at: datetime = NIG
     return Run.model_validate({**shown, **fields})
 
 
+def told(run: Run) -> Mapping[str, Any]:
+    """The status of who has told all of a run."""
+    return reconcile(policy(), Observed(run), NOON).status
+
+
 def proposal(resource: Resource[RetentionPolicySpec], **fields: Any) -> Run:
     expires = {"state": "proposed", "reason": "approval_required", "expiresAt": NIGHT + timedelta(days=7)}
     return run_of(resource, **{**expires, **fields})
@@ -151,7 +156,8 @@ def test_a_moment_is_asked_for_once() -> None:
 def test_of_missed_moments_only_the_latest_is_made_up_for() -> None:
     """The operator was away for a week."""
     long_ago = NIGHT - timedelta(days=7)
-    [ask] = reconcile(policy(), Observed(run_of(policy(), long_ago)), NOON).actions
+    run = run_of(policy(), long_ago)
+    [ask] = reconcile(policy(status=told(run)), Observed(run), NOON).actions
     assert isinstance(ask, Ask)
     assert ask.scheduled_at == NIGHT
 
@@ -159,7 +165,7 @@ def test_of_missed_moments_only_the_latest_is_made_up_for() -> None:
 def test_a_clock_that_was_ahead_doesnt_stop_the_schedule() -> None:
     """A run was asked for of next year; what counts is when the database noted it."""
     ahead = run_of(policy(), NIGHT + timedelta(days=365), asOf=NIGHT - timedelta(days=1) + timedelta(seconds=9))
-    [ask] = reconcile(policy(), Observed(ahead), NOON).actions
+    [ask] = reconcile(policy(status=told(ahead)), Observed(ahead), NOON).actions
     assert isinstance(ask, Ask)
     assert ask.scheduled_at == NIGHT
 
@@ -202,10 +208,11 @@ def test_an_expired_proposal_is_withdrawn_whatever_the_annotation_says() -> None
     assert withdrawn.actions == (Stop(run_id_of(UID, NIGHT), "proposal_expired"),)
     stopped = proposal(resource, state="stopped", reason="proposal_expired")
     then = reconcile(policy(status=withdrawn.status), Observed(stopped), late)
-    [ask] = then.actions
+    assert ([note.reason for note in then.notes], then.actions) == (["ProposalExpired"], ())
+    assert then.look_again_seconds == 0
+    [ask] = reconcile(policy(status=then.status), Observed(stopped), late).actions
     assert isinstance(ask, Ask)
     assert ask.scheduled_at == NIGHT + timedelta(days=7)
-    assert [note.reason for note in then.notes] == ["ProposalExpired"]
 
 
 def test_too_much_at_once_is_degraded_and_says_what_to_do() -> None:
@@ -427,12 +434,14 @@ def test_whatever_happens_nothing_goes_that_nobody_agreed_to(steps: list[tuple[s
 
     def look() -> None:
         """What the operator does until there is nothing more to do."""
+        nonlocal resource
         for _ in range(6):
             newest = platform.runs[-1] if platform.runs else None
             plan = reconcile(resource, Observed(newest), platform.now)
             for action in plan.actions:
                 platform.perform(resource, action)
-            if not plan.actions:
+            resource = replace(resource, status=plan.status)
+            if not plan.actions and plan.look_again_seconds != 0:
                 return
         raise AssertionError("it never comes to rest")
 
