@@ -141,7 +141,12 @@ async def idle_serving() -> AsyncIterator[Serving]:
 
 
 def rollouts_idle(place: Place, many: int, seconds: float, settings: Mapping[str, str]) -> None:
-    spec = {"modelRef": {"name": "face"}, "artifact": artifact("a"), "steps": [{"setWeight": 100}]}
+    spec = {
+        "modelRef": {"name": "face"},
+        "artifact": artifact("a"),
+        "steps": [{"setWeight": 10}, {"analysis": {}}, {"setWeight": 100}],
+        "analysis": {"metrics": [{"comparator": "Errors"}]},
+    }
 
     def create(number: int) -> None:
         manifest = {"apiVersion": API_VERSION, "kind": MODEL_ROLLOUT.kind, "metadata": {"name": f"one-{number}"}}
