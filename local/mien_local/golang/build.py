@@ -63,6 +63,7 @@ class _Build:
                 "install the extra `go` (`make setup` does), or Go itself.",
             )
         self._stage.note(self._who, f"builds {program.what} (once on a machine, {program.duration})")
+        began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=f".{program.name}-") as aside:
             output = Path(aside) / "program" / program.name
             self._compile(go, output)
@@ -71,6 +72,7 @@ class _Build:
             checksum = output.with_name(program.checksum.name)
             checksum.write_text(hashlib.sha256(output.read_bytes()).hexdigest() + "\n")
             output.parent.replace(program.path.parent)
+        self._stage.note(self._who, f"built {program.what} in {time.monotonic() - began:.0f} s")
 
     def _compile(self, go: Path, output: Path) -> None:
         builder = Server(self._stage, f"{self._program.name}-build")

@@ -176,7 +176,12 @@ esac
 def test_a_program_is_built_once_with_its_checksum_and_its_files(
     program: GoProgram, machine: Path, stage: Stage, cache: Path, tmp_path: Path
 ) -> None:
-    """Also when two want it at once. The files are copies that may be removed, which Go's own cache forbids."""
+    """Also when two want it at once. The files are copies that may be removed, which Go's own cache forbids.
+
+    Whoever waits for it is told how long that took.
+    """
+    told: list[str] = []
+    stage = replace(stage, note=lambda _part, line: told.append(line))
     source, count = tmp_path / "source", tmp_path / "count"
     source.mkdir()
     (source / "stage.yaml").write_text("kind: Stage\n")
@@ -189,6 +194,7 @@ def test_a_program_is_built_once_with_its_checksum_and_its_files(
         paths = list(threads.map(lambda _: build(program, stage, "tiny"), range(2)))
     assert paths == [program.path] * 2
     assert count.read_text().split() == ["built"]
+    assert [line for line in told if line.startswith("built a tiny program in ")] == told[-1:]
     assert program.checksum.read_text().strip() == hashlib.sha256(program.path.read_bytes()).hexdigest()
     (kept,) = program.files_of("example.test/tiny/source")
     assert kept.is_relative_to(cache)
