@@ -78,6 +78,8 @@ def _at_rest(draft: Draft) -> Wait:
     stable = status.stable.revision if status.stable else "The first revision"
     if not status.stable_proved:
         return Wait(Phase.LOADING, "FirstLoading", f"Serve loads {stable}, which answers as soon as it runs.", 1.0)
+    if not draft.replicas(status.stable):
+        return Wait(Phase.LOADING, "StableLoading", _complaint(draft), 1.0)
     if not settled(draft):
         return Wait(Phase.PROGRESSING, "ShiftingWeight", f"The router gives all requests to {stable}.", 1.0)
     if status.ended is not None:

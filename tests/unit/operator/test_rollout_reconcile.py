@@ -368,6 +368,18 @@ def test_what_is_kept_for_going_back_makes_room(world: World) -> None:
     assert world.said.candidate_revision == revision("d")
 
 
+def test_nothing_is_healthy_while_nobody_answers(world: World) -> None:
+    """A stable revision that has to be loaded again, as after a restart, may come later than the router."""
+    [stable] = [name for name in world.serve.applications if name.startswith("face-")]
+    world.serve.applications[stable].status, world.serve.applications[stable].running = "DEPLOYING", 0
+    world.serve.applications[stable].until = world.now + timedelta(seconds=20)
+    world.run(5)
+    assert world.said.phase is Phase.LOADING
+    assert world.condition("Ready")[:2] == ("False", "StableNotRunning")
+    world.run(20)
+    assert (world.said.phase, world.condition("Ready")[0]) == (Phase.HEALTHY, "True")
+
+
 def test_a_restarted_head_is_healed(world: World) -> None:
     """Everything is put again, in mid-rollout, and the candidate has its share again as soon as it runs, not before."""
     world.edit(spec("b"))
