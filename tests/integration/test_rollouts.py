@@ -38,12 +38,14 @@ LONG_REQUESTS: Final = 100_000
 USERS: Final = 4
 REPOSITORY: Final = Path(__file__).parents[2]
 
-METRICS: Final[list[dict[str, Any]]] = [{"comparator": one, "minSamples": 100} for one in Comparator]
+METRICS: Final[list[dict[str, Any]]] = [{"comparator": one, "minSamples": 250} for one in Comparator]
 # What is measured by callers' clocks on a machine that does much beside says little of a revision.
-PATIENT: Final = [one | {"margin": 100, "maxShare": 1} if one["comparator"] == "Latency" else one for one in METRICS]
-METRICS_BY_TONE: Final = [
-    one | {"minSamples": 300, "minSamplesPerTone": 250} if one["comparator"] == "Scores" else one for one in METRICS
+PATIENT: Final = [
+    one | {"minSamples": 100} | ({"margin": 100, "maxShare": 1} if one["comparator"] == "Latency" else {})
+    for one in METRICS
 ]
+# of Scores enough to be sure for dark skin
+BY_TONE: Final = [one | {"minSamplesPerTone": 250} if one["comparator"] == "Scores" else one for one in METRICS]
 CANARY: Final[dict[str, Any]] = {
     "strategy": {"type": "Canary"},
     "steps": [{"shadow": {"percent": 100}}, {"analysis": {}}, {"setWeight": 50}, {"analysis": {}}, {"setWeight": 100}],
@@ -52,8 +54,7 @@ CANARY: Final[dict[str, Any]] = {
 BLUE_GREEN: Final[dict[str, Any]] = {
     "strategy": {"type": "BlueGreen"},
     "steps": [{"shadow": {"percent": 100}}, {"analysis": {}}],
-    # all tolerances as they are
-    "analysis": {"metrics": METRICS_BY_TONE},
+    "analysis": {"metrics": METRICS},
 }
 
 Artifact = Mapping[str, str]
@@ -186,6 +187,24 @@ async def test_nobody_notices_a_rollout(
     print(f"\n{len(users.heard)} requests, none failed; back within {', '.join(f'{one:.2f}' for one in backs)} s")  # noqa: T201
 
 
+async def test_what_serve_forgot_is_told_again(serving: Serving, operator: Operator) -> None:
+    """A Serve that lost everything, as after a restart of its head, runs the same again, and an Event says so."""
+    headers = dict(serving.ray.rest_headers)
+    async with httpx.AsyncClient(timeout=60.0) as http:
+        answer = await http.delete(serving.ray.rest_url, headers=headers)
+    assert answer.is_success
+    operator.notes.clear()
+    operator.look()
+    await operator.until(lambda one: "Healed" in {note.reason for note in one.notes})
+    await operator.until(lambda one: one.said.phase is Phase.HEALTHY)
+    async with aiohttp.ClientSession(serving.address) as http:
+        users = Users(http)
+        users.begin(1)
+        await users.more(3)
+        await users.end()
+    assert users.failed == []
+
+
 @pytest.mark.parametrize(
     ("kind", "found"),
     [
@@ -200,7 +219,7 @@ async def test_a_regression_gets_no_request(
 ) -> None:
     """What is wrong with a candidate shows in copies of requests: it is aborted with what was found, nobody notices."""
     candidate = make(kind, REGRESSIONS[kind].candidate)
-    await operator.want(candidate, **BLUE_GREEN)
+    await operator.want(candidate, **BLUE_GREEN | {"analysis": {"metrics": BY_TONE}})
     degraded = operator.condition("Degraded")
     assert (operator.said.phase, degraded.reason) == (Phase.ABORTED, "AnalysisFailed"), operator.said
     assert re.search(found, degraded.message)
@@ -240,24 +259,6 @@ async def test_what_can_t_be_loaded_says_so(operator: Operator, users: Users, ma
     await operator.want(make("a"), progressDeadlineSeconds=600)
     assert users.failed == []
     assert users.revisions() == {name_of(make("a"))}
-
-
-async def test_what_serve_forgot_is_told_again(serving: Serving, operator: Operator) -> None:
-    """A Serve that lost everything, as after a restart of its head, runs the same again, and an Event says so."""
-    headers = dict(serving.ray.rest_headers)
-    async with httpx.AsyncClient(timeout=60.0) as http:
-        answer = await http.delete(serving.ray.rest_url, headers=headers)
-    assert answer.is_success
-    operator.notes.clear()
-    operator.look()
-    await operator.until(lambda one: "Healed" in {note.reason for note in one.notes})
-    await operator.until(lambda one: one.said.phase is Phase.HEALTHY)
-    async with aiohttp.ClientSession(serving.address) as http:
-        users = Users(http)
-        users.begin(1)
-        await users.more(3)
-        await users.end()
-    assert users.failed == []
 
 
 def test_the_stand_in_is_told_what_the_real_one_is() -> None:
