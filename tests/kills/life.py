@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 
 from mien_core.model.privacy import Person
+from mien_operator.cluster.lease import Timing
 from mien_operator.crds.definition import API_VERSION, Kind
 from mien_operator.kinds import KINDS
 from tests.kills.door import Step
@@ -18,6 +19,8 @@ from tests.people import live
 PERSON: Final = Person("acme", "anna")
 DAY_SECONDS: Final = 24 * 3600.0
 MOST_LOOKS: Final = 1000
+# nobody else looks before the lease of who died has run out
+TAKEOVER_SECONDS: Final = float(Timing().duration)
 
 
 class Life:
@@ -132,6 +135,7 @@ class Life:
                 await self._operator.ended()
                 self._operator = None
                 self.world.place.drop_lease()
+                self.pass_time(TAKEOVER_SECONDS)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass in which the operator doesn't look."""

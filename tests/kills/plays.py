@@ -101,7 +101,7 @@ async def never_approved(life: Life) -> None:
     await _next_day(life)
     await life.work()
     life.pass_time(8 * DAY_SECONDS)
-    await life.run(15.0)
+    await life.run(30.0)
     assert _said(life)["phase"] == "Listing"
     life.note("withdrawn, and asked for anew")
     await life.delete(RETENTION_POLICY, NAME)
