@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 
-from mien_core.errors import Unavailable
 from mien_local.cluster import kubeconfig, nodes
 from mien_local.cluster.pki import Pki
 from mien_local.cluster.programs import (
@@ -31,7 +30,6 @@ _POD_RANGE = "10.244.0.1/16"
 # Machines of continuous integration stall, and debuggers stop a cluster: no node is given up for that.
 _NODE_GRACE_SECONDS = 600
 _READY_SECONDS = 120.0
-_STARTS = 3
 _ETCD = "etcd"
 
 # name, user and group of each that shows a certificate
@@ -81,25 +79,13 @@ class ClusterPart(ServerPart):
     def _run(self, flags: Mapping[str, object], path: str, environment: Mapping[str, str] | None = None) -> None:
         """Start it with these flags, and wait until a GET of the path succeeds.
 
-        These programs give up when a machine stands still for a moment while they start; elsewhere, whoever runs them
-        starts them again, and so does this.
-
         Raises:
-            Unavailable: it ended each time (part_failed), or isn't ready in time.
+            Unavailable: as Server.bring_up.
         """
         words = [f"--{name}={value}" for name, value in flags.items()]
         command: list[str | Path] = [build(self._program, self.stage, self.name), *words]
         with self.client(timeout=5.0) as client:
-            for again in reversed(range(_STARTS)):
-                self._server.start(command, environment)
-                try:
-                    self._server.wait(lambda: _succeeds(client, path), _READY_SECONDS)
-                except Unavailable as error:
-                    if error.code != "part_failed" or not again:
-                        raise
-                    self._server.stop()
-                else:
-                    return
+            self._server.bring_up(command, lambda: _succeeds(client, path), _READY_SECONDS, environment)
 
     def client(self, timeout: float = 60.0) -> httpx.Client:
         """A client that this server believes to be the cluster's administrator; close it after use."""

@@ -16,6 +16,7 @@ from mien_local.processes import HOME_MARK, Identity, end
 
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 25
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,32 @@ class Server:
             )
         self._identity = Identity.of(self._name, self._process.pid, self._stop_signal)
         self._identity.record(self._record)
+
+    def bring_up(
+        self,
+        command: Sequence[str | Path],
+        ready: Callable[[], bool],
+        seconds: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it and return once `ready` says so; begin again where it ends meanwhile, a few times.
+
+        For what gives up when a machine stands still for a moment while it starts: elsewhere, whoever runs it starts it
+        again.
+
+        Raises:
+            Unavailable: as wait; part_failed only after the last time.
+        """
+        for again in reversed(range(_STARTS)):
+            self.start(command, environment)
+            try:
+                self.wait(ready, seconds)
+            except Unavailable as error:
+                if error.code != "part_failed" or not again:
+                    raise
+                self.stop()
+            else:
+                return
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> None:
         """Return once `ready` says so.

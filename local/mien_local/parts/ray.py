@@ -15,6 +15,7 @@ from mien_local.ports import HOST
 
 _MINIMUM_CPUS = 2
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
+_READY_SECONDS = 120.0
 
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
@@ -86,7 +87,8 @@ class Ray(ServerPart):
         # Sockets lie in there, and their paths are limited to about 100 characters: not in the data folder.
         self._folder = Path(tempfile.mkdtemp(prefix="mien-", dir="/tmp"))
         self._logs.symlink_to(self._folder / "session_latest" / "logs")
-        self._server.start(
+        # on a stalling machine Ray gives its own processes up after 30 s
+        self._server.bring_up(
             [
                 sys.executable,
                 *("-m", "ray.scripts.scripts", "start", "--head", "--block"),
@@ -106,9 +108,10 @@ class Ray(ServerPart):
                 "--disable-usage-stats",
                 "--log-color=false",
             ],
+            self._answers,
+            _READY_SECONDS,
             {**_ENVIRONMENT, **self._worker_environment, "RAY_AUTH_TOKEN": self._token},
         )
-        self._server.wait(self._answers, 120.0)
 
     def stop(self) -> None:
         """End the head node with all its workers; their logs stay with the other ones."""
