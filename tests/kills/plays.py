@@ -147,7 +147,7 @@ async def erased_after_a_hold(life: Life) -> None:
     assert _phase(life) == "Blocked"
     life.note("blocked")
     await life.delete(LEGAL_HOLD, "hold")
-    await life.run(120.0)
+    await life.run(150.0)
     assert _phase(life) == "Erasing"
     life.note("erasing")
     await life.work()
