@@ -15,6 +15,7 @@ from mien_core.rules.tryon import DEFAULT_LOOK, LOOKS
 from tests.operations.world import Call
 
 FORM: Final = "multipart/form-data"
+NO_PHOTO: Final = b"no photo"
 # a pack is named as things are that have ids
 _ID: Final = re.compile(r"(.*[a-z])?(_id|Id|ID)|id|pack")
 
@@ -38,10 +39,15 @@ def make_it_about(case: schemathesis.Case[Any], call: Call) -> None:
 
 
 def is_a_form_as_rules_want_it(case: schemathesis.Case[Any]) -> bool:
-    """Whether a form, if it is one, agrees to the analysis and names a look: presets as JSON no pattern describes."""
+    """Whether a form, if it is one, has a photo, agrees to its analysis and names a look.
+
+    That what is sent is a photo, and presets are JSON, says no schema.
+    """
     if case.media_type != FORM or not isinstance(case.body, dict):
         return True
-    return case.body.get("consent", True) is not False and case.body.get("look", DEFAULT_LOOK) in LOOKS
+    form: Mapping[str, Any] = case.body
+    has_photo = NO_PHOTO not in form.values()
+    return has_photo and form.get("consent", True) is not False and form.get("look", DEFAULT_LOOK) in LOOKS
 
 
 def can_be_sent(case: schemathesis.Case[Any]) -> bool:

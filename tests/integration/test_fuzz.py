@@ -29,7 +29,7 @@ from mien_local.issuer.keys import SigningKey
 from mien_local.issuer.server import IssuerServer
 from tests.conftest import database_copy
 from tests.fuzz.api import Api, running_api
-from tests.fuzz.cases import can_be_sent, is_a_form_as_rules_want_it, make_it_about, make_key_new
+from tests.fuzz.cases import NO_PHOTO, can_be_sent, is_a_form_as_rules_want_it, make_it_about, make_key_new
 from tests.fuzz.workers import RESULTS
 from tests.operations.skin import photo
 from tests.operations.table import OPERATIONS
@@ -52,7 +52,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.config.checks.positive_data_acceptance.expected_statuses += ["400", "410", "412", "413", "422"]
 SCHEMA.config.checks.negative_data_rejection.expected_statuses += ["412", "413", "415"]
 # Three of four files are photos.
-schemathesis.openapi.format("binary", st.sampled_from([photo(), photo(), photo(), b"no photo"]))
+schemathesis.openapi.format("binary", st.sampled_from([photo(), photo(), photo(), NO_PHOTO]))
 LABELS = sorted(f"{method.upper()} {path}" for path, method, _ in operations_of(DOCUMENT))
 
 # What is said of a request that the document doesn't allow.

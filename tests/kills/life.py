@@ -18,9 +18,8 @@ from tests.people import live
 PERSON: Final = Person("acme", "anna")
 DAY_SECONDS: Final = 24 * 3600.0
 MOST_LOOKS: Final = 1000
-# The next operator looks once Serve's router has taken what was put, and before a first revision is loaded. One that
-# came sooner would put the step before again, one that came later would say that the revision was adopted.
-TAKEOVER_SECONDS: Final = 1.0
+# After so long a silent operator's lease is another's.
+TAKEOVER_SECONDS: Final = 12.0
 
 
 class Life:

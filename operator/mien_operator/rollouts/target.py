@@ -31,7 +31,8 @@ def _adopt(draft: Draft) -> None:
         gpus_per_replica=revision.options.gpus_per_replica if revision.options else 0,
         was_stable=True,
     )
-    if draft.replicas(record):
+    # the wanted one is no find: an operator that was killed had loaded it, and it becomes the first below
+    if draft.replicas(record) and record.digest != new_record(draft.spec).digest:
         draft.change(stable=record, stable_proved=True)
         draft.enter(record, Outcome.ADOPTED, "It answered when this rollout began.")
         draft.tell("Adopted", f"{record.revision} answers already and is taken for the stable revision.")
