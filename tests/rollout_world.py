@@ -102,6 +102,11 @@ class Deployed:
         return int((deployment.get("autoscaling_config") or {}).get("min_replicas", deployment.get("num_replicas", 1)))
 
 
+def _state(name: str, deployed: Deployed) -> str:
+    """A router that is given other weights takes them in the replicas that it has."""
+    return "UPDATING" if name == ROUTER and deployed.status == "DEPLOYING" else "RUNNING"
+
+
 @dataclass
 class SimulatedServe:
     """What Serve's REST API does: a put replaces everything; what is new loads for a while, what is gone drains."""
@@ -192,7 +197,7 @@ class SimulatedServe:
                         deployed.config["deployments"][0]["name"]: {
                             "status": deployed.status,
                             "message": deployed.message,
-                            "replicas": [{"state": "RUNNING"}] * deployed.running,
+                            "replicas": [{"state": _state(name, deployed)}] * deployed.running,
                         }
                     },
                 }

@@ -113,7 +113,7 @@ def _ready(draft: Draft) -> Condition:
     router = draft.serve.applications.get(ROUTER_APPLICATION)
     if stable is None or not draft.replicas(stable):
         return Condition("Ready", Truth.FALSE, "StableNotRunning", _complaint(draft))
-    if router is None or not router.replicas:
+    if router is None or not (router.replicas or router.updating):
         return Condition("Ready", Truth.FALSE, "RouterNotRunning", "Serve's router isn't running; Serve starts it.")
     if not draft.serve.listening:
         return Condition("Ready", Truth.FALSE, "ProxyNotRunning", _NO_PROXY)

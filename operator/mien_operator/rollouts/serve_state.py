@@ -1,6 +1,7 @@
 """What Serve says of itself, as far as rollouts ask: which applications run, and with which configuration."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,7 @@ class Application:
         message: what Serve says about it and its deployments.
         config: what was put for it; empty for one that is being deleted.
         replicas: how many of its replicas run.
+        updating: how many more take a new configuration; requests wait for them, for less than a second.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Application:
     message: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     replicas: int = 0
+    updating: int = 0
 
     @property
     def ready(self) -> bool:
@@ -130,14 +133,15 @@ def parse(details: Mapping[str, Any]) -> ServeState:
 def _application(name: str, entry: Mapping[str, Any]) -> Application:
     deployments = list((entry.get("deployments") or {}).values())
     messages = [entry.get("message") or "", *(deployment.get("message") or "" for deployment in deployments)]
-    replicas = [replica for deployment in deployments for replica in deployment.get("replicas") or []]
+    states = Counter(replica.get("state") for deployment in deployments for replica in deployment.get("replicas") or [])
     deleting = entry["status"] == "DELETING"
     return Application(
         name=name,
         status=entry["status"],
         message="\n".join(message for message in messages if message),
         config={} if deleting else entry.get("deployed_app_config") or {},
-        replicas=sum(replica.get("state") == "RUNNING" for replica in replicas),
+        replicas=states["RUNNING"],
+        updating=states["UPDATING"],
     )
 
 

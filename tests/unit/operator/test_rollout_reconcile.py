@@ -11,7 +11,7 @@ from mien_operator.rollouts.draft import Observed
 from mien_operator.rollouts.judgement import Outcome
 from mien_operator.rollouts.reconcile import reconcile
 from mien_operator.rollouts.status import Phase
-from tests.rollout_world import BLUE_GREEN, SHADOW, Steps, World, artifact, revision, spec
+from tests.rollout_world import BEGIN, BLUE_GREEN, SHADOW, Steps, World, artifact, revision, spec
 
 A, B, C = revision("a"), revision("b"), revision("c")
 
@@ -54,6 +54,18 @@ def test_nobody_is_ready_before_requests_can_come_in() -> None:
     world.serve.listening = True
     world.run(2)
     assert (world.said.phase, world.condition("Ready")[0]) == (Phase.HEALTHY, "True")
+
+
+def test_it_stays_ready_while_the_router_takes_other_weights(world: World) -> None:
+    """Requests wait for that, and nobody hears an error: who watches READY isn't called."""
+    world.edit(spec("b"))
+    ready = set()
+    while world.said.stable_revision != B:
+        world.look()
+        ready.add(world.condition("Ready"))
+        world.serve.pass_time(0.3)
+        assert world.now < BEGIN + timedelta(hours=1)
+    assert {status for status, _, _ in ready} == {"True"}
 
 
 def test_a_good_candidate_is_promoted_step_by_step(world: World) -> None:

@@ -166,6 +166,14 @@ def test_what_was_put_is_read_as_it_was_meant(options: RevisionOptions) -> None:
     assert serve.state.router_settled
 
 
+def test_a_replica_that_takes_a_new_configuration_is_not_gone() -> None:
+    """It isn't counted with those that run, and it isn't one that starts either."""
+    replicas = [{"state": state} for state in ("RUNNING", "UPDATING", "STARTING", "STOPPING")]
+    entry = {"status": "DEPLOYING", "deployments": {"Router": {"replicas": replicas}}}
+    router = parse({"applications": {"router": entry}}).applications["router"]
+    assert (router.replicas, router.updating) == (1, 1)
+
+
 def test_what_is_being_deleted_runs_no_more() -> None:
     """An application on its way out is neither a revision nor part of what runs."""
     state = parse({"applications": {"face-x": {"status": "DELETING", "deployed_app_config": None, "deployments": {}}}})
