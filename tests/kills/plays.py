@@ -8,6 +8,8 @@ from tests.kills.life import DAY_SECONDS, PERSON, Life, Play
 from tests.rollout_world import artifact, revision
 
 NAME: Final = "one"
+# Until an aborted candidate is unloaded, also if whoever does that was killed on the way and looks each half minute.
+UNLOADED_SECONDS: Final = 120.0
 _PHOTOS: Final = {"store": "s3", "dataClass": "photos", "ttl": "0m"}
 _STEPS: Final[Sequence[Mapping[str, Any]]] = (
     {"shadow": {"percent": 10}},
@@ -195,7 +197,7 @@ async def failed(life: Life) -> None:
     life.world.serving.bad.add(revision("b"))
     await _first(life)
     await _followed_by(life, "b")
-    await life.run(60.0)
+    await life.run(UNLOADED_SECONDS)
     assert _stable(life) == ("Aborted", revision("a"))
     life.note("aborted")
 
@@ -205,7 +207,7 @@ async def aborted(life: Life) -> None:
     await _followed_by(life, "b")
     await life.until(MODEL_ROLLOUT, NAME, "Paused")
     await life.annotate(MODEL_ROLLOUT, NAME, abort="2")
-    await life.run(60.0)
+    await life.run(UNLOADED_SECONDS)
     assert _stable(life) == ("Aborted", revision("a"))
     life.note("aborted")
 
