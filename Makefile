@@ -46,6 +46,7 @@ nightly: $(INSTALLED) ## run the long versions: 20,000 jobs through all faults, 
 	@$(BIN)/python -m pytest tests/faults --long $(if $(SEED),--seed $(SEED)) $(ARGS)
 	@$(BIN)/python -m pytest tests/e2e/test_worker_killed.py tests/integration/test_local_supervision.py
 	@$(BIN)/python -m pytest tests/integration/test_fuzz.py --long
+	@$(BIN)/python -m pytest tests/integration/test_rollouts.py tests/integration/test_retention_runs.py --long -s
 	@$(BIN)/python -m pytest tests/cluster --long
 	@$(BIN)/python -m pytest tests/unit/operator/test_analysis_power.py --long -s
 
