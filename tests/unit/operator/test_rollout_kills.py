@@ -25,7 +25,7 @@ from tests.rollout_world import (
 )
 
 A, B, C = revision("a"), revision("b"), revision("c")
-# Kills that are tried in all; issue 7 wants 200 at least.
+# Kills that are tried in all, at least.
 LEAST_POINTS = 200
 
 
