@@ -183,8 +183,8 @@ async def test_nobody_notices_a_rollout(
         await operator.want(a, **CANARY)
     assert users.failed == []
     assert users.revisions() == {name_of(one) for one in (a, b, c)}
-    assert max(backs) <= ROLLBACK_SECONDS, backs
     print(f"\n{len(users.heard)} requests, none failed; back within {', '.join(f'{one:.2f}' for one in backs)} s")  # noqa: T201
+    assert max(backs) <= ROLLBACK_SECONDS, backs
 
 
 async def test_what_serve_forgot_is_told_again(serving: Serving, operator: Operator) -> None:
