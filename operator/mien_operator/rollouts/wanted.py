@@ -36,10 +36,10 @@ def configuration(draft: Draft, *, load: bool) -> dict[str, Any] | None:
 
 
 def _weights(draft: Draft, stable: RevisionRecord, candidate: RevisionRecord | None) -> dict[str, float]:
-    if candidate is None or not draft.replicas(candidate):
-        # a candidate that Serve lost answers nobody, whatever share it had
-        return {stable.revision: 1.0} if candidate is None else {stable.revision: 1.0, candidate.revision: 0.0}
-    percent = draft.status.weights.desired
+    if candidate is None:
+        return {stable.revision: 1.0}
+    # a candidate that Serve lost answers nobody, whatever share it had
+    percent = draft.status.weights.desired if draft.replicas(candidate) else 0
     return {stable.revision: (_ALL - percent) / _ALL, candidate.revision: percent / _ALL}
 
 
