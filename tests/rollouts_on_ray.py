@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import aiohttp
 
 from mien_core.errors import Unavailable
 from mien_core.model.keys import photo_key
+from mien_core.rules.serve_config import ROUTER_APPLICATION
 from mien_operator.controller import Resource
 from mien_operator.plan import Condition, Note
 from mien_operator.rollouts.controller import RolloutController
@@ -50,6 +52,19 @@ def _with(application: Mapping[str, Any], import_path: str) -> dict[str, Any]:
     return {**application, "import_path": import_path}
 
 
+class Look(NamedTuple):
+    """A look of the operator: when it began, seconds until it had seen and had put, and what it saw and said."""
+
+    at: float
+    seen: float
+    put: float
+    generation: int
+    phase: str
+    reason: str
+    weights: Mapping[str, float]
+    router: str
+
+
 @dataclass
 class Operator:
     """Does for one rollout what the operator's process does for all."""
@@ -58,6 +73,7 @@ class Operator:
     resource: Resource[ModelRolloutSpec]
     conditions: tuple[Condition, ...] = ()
     notes: list[Note] = field(default_factory=list)
+    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=200))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _working: asyncio.Task[None] | None = None
 
@@ -124,6 +140,11 @@ class Operator:
         """Don't wait for the time to come."""
         self._changed.set()
 
+    def account(self, since: float) -> str:
+        """What its looks since then saw and did, one a line."""
+        lines = (f"{one.at - since:6.2f} s: {one[1:]}" for one in self.looks if one.at >= since - 1)
+        return "\n".join(lines)
+
     async def _work(self) -> None:
         """Look, do, write; again when it's time or something changed."""
         while True:
@@ -138,11 +159,26 @@ class Operator:
                     await self._changed.wait()
 
     async def _look(self) -> float | None:
-        resource = self.resource
+        resource, began = self.resource, time.monotonic()
         observed = await self.controller.observe(resource)
+        seen = time.monotonic() - began
         plan = self.controller.reconcile(resource, observed, datetime.now(UTC))
         for action in plan.actions:
             await self.controller.perform(resource, action)
+        put = time.monotonic() - began - seen if plan.actions else 0.0
+        router = observed.serve.applications.get(ROUTER_APPLICATION)
+        self.looks.append(
+            Look(
+                at=began,
+                seen=seen,
+                put=put,
+                generation=resource.generation,
+                phase=plan.status["phase"],
+                reason=next(one.reason for one in plan.conditions if one.type == "Progressing"),
+                weights=observed.serve.weights,
+                router="" if router is None else f"{router.status} {router.replicas} and {router.updating} updating",
+            )
+        )
         self.notes += plan.notes
         self.conditions = plan.conditions
         status = {**plan.status, "observedGeneration": resource.generation}

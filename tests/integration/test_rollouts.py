@@ -156,10 +156,15 @@ async def test_nobody_notices_a_rollout(
     wanted = LONG_REQUESTS if request.config.getoption("--long") else REQUESTS
     backs: list[float] = []
 
+    async def took(since: float) -> None:
+        backs.append(await rolled_back(operator, users, name_of(a), since))
+        if backs[-1] > ROLLBACK_SECONDS:
+            print(f"\nback after {backs[-1]:.2f} s:\n{operator.account(since)}")  # noqa: T201 - says why
+
     async def go_back() -> None:
         since = time.monotonic()
         operator.edit(artifact=a)
-        backs.append(await rolled_back(operator, users, name_of(a), since))
+        await took(since)
         await operator.until(lambda one: one.rests and one.said.stable_revision == name_of(a))
 
     while len(users.heard) < wanted:
@@ -178,7 +183,7 @@ async def test_nobody_notices_a_rollout(
         assert {revision for _, revision in faithful} == {name_of(a), name_of(c)}
         aborted = time.monotonic()
         operator.annotate("abort")
-        backs.append(await rolled_back(operator, users, name_of(a), aborted))
+        await took(aborted)
         await operator.until(lambda one: one.said.phase is Phase.ABORTED)
         await operator.want(a, **CANARY)
     assert users.failed == []

@@ -9,6 +9,7 @@ from mien_operator.rollouts.status import AppliedAutoscaling, Outcome, Phase, We
 _ALL = 100
 _NO_PROXY = "Serve's HTTP proxy doesn't listen. Serve starts it; if that lasts, see whether its port is taken."
 _MOVING = frozenset({Phase.PENDING, Phase.LOADING, Phase.PROGRESSING, Phase.ANALYSING})
+_RESTS = frozenset({Phase.HEALTHY, Phase.COMPARED, Phase.ABORTED})
 
 
 def refusal(elder: str) -> tuple[Condition, ...]:
@@ -66,10 +67,22 @@ def conditions(draft: Draft, waits: Wait) -> tuple[Condition, ...]:
     )
 
 
-def settled(draft: Draft) -> bool:
-    """Whether the router does what is wanted while there is no candidate."""
+def _shifted(draft: Draft) -> bool:
+    """Whether the router gives all requests to the stable revision.
+
+    Once it does, it goes on doing so while it takes what else changed, as that a revision was unloaded.
+    """
     stable = draft.status.stable
-    return stable is not None and draft.serve.router_settled and draft.serve.weights.get(stable.revision, 0.0) == 1
+    if stable is None or draft.serve.weights.get(stable.revision, 0.0) != 1:
+        return False
+    rested = draft.before.phase in _RESTS and draft.before.stable_revision == stable.revision
+    return draft.serve.router_settled or (rested and _router_answers(draft))
+
+
+def _router_answers(draft: Draft) -> bool:
+    """Whether requests find a router; while it takes a new configuration they wait for less than a second."""
+    router = draft.serve.applications.get(ROUTER_APPLICATION)
+    return router is not None and bool(router.replicas or router.updating)
 
 
 def _at_rest(draft: Draft) -> Wait:
@@ -80,7 +93,7 @@ def _at_rest(draft: Draft) -> Wait:
         return Wait(Phase.LOADING, "FirstLoading", f"Serve loads {stable}, which answers as soon as it runs.", 1.0)
     if not draft.replicas(status.stable):
         return Wait(Phase.LOADING, "StableLoading", _complaint(draft), 1.0)
-    if not settled(draft):
+    if not _shifted(draft):
         return Wait(Phase.PROGRESSING, "ShiftingWeight", f"The router gives all requests to {stable}.", 1.0)
     if status.ended is not None:
         phase = Phase.ABORTED if status.ended.outcome is Outcome.ABORTED else Phase.COMPARED
@@ -110,10 +123,9 @@ def _weights(draft: Draft) -> Weights:
 
 def _ready(draft: Draft) -> Condition:
     stable = draft.status.stable
-    router = draft.serve.applications.get(ROUTER_APPLICATION)
     if stable is None or not draft.replicas(stable):
         return Condition("Ready", Truth.FALSE, "StableNotRunning", _complaint(draft))
-    if router is None or not (router.replicas or router.updating):
+    if not _router_answers(draft):
         return Condition("Ready", Truth.FALSE, "RouterNotRunning", "Serve's router isn't running; Serve starts it.")
     if not draft.serve.listening:
         return Condition("Ready", Truth.FALSE, "ProxyNotRunning", _NO_PROXY)
@@ -135,6 +147,10 @@ def _complaint(draft: Draft) -> str:
 def _degraded(draft: Draft, waits: Wait) -> Condition:
     if draft.stable_gone:
         return Condition("Degraded", Truth.TRUE, "StableBroken", _complaint(draft))
-    if waits.phase in {Phase.ABORTED, Phase.HELD}:
+    if waits.phase is Phase.HELD:
         return Condition("Degraded", Truth.TRUE, waits.reason, waits.message)
+    ended = draft.status.ended
+    if ended is not None and ended.outcome is Outcome.ABORTED:
+        # from the moment of it on, whatever the phase says of what else is done meanwhile
+        return Condition("Degraded", Truth.TRUE, ended.reason, ended.message)
     return Condition("Degraded", Truth.FALSE, "AsWanted")

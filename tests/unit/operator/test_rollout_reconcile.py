@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -116,6 +117,24 @@ def test_a_bad_candidate_gives_everything_back_and_is_not_tried_again(world: Wor
     world.annotate("retry")
     world.run(200)
     assert (world.said.phase, world.said.stable_revision) == (Phase.HEALTHY, B)
+
+
+@pytest.mark.parametrize("verdict", [Outcome.FAIL, Outcome.PASS])
+def test_what_is_over_is_said_once(world: World, verdict: Outcome) -> None:
+    """While Serve still tidies up, neither phase nor Degraded goes back to what it was before."""
+    world.verdicts[B] = verdict
+    world.edit(spec("b"))
+    seen = []
+    while world.now < BEGIN + timedelta(minutes=10):
+        world.look()
+        seen.append((world.said.phase, world.condition("Degraded")[:2]))
+        world.serve.pass_time(0.3)
+    failed = verdict is Outcome.FAIL
+    last = (Phase.ABORTED, ("True", "AnalysisFailed")) if failed else (Phase.HEALTHY, ("False", "AsWanted"))
+    first = seen.index(last)
+    assert set(seen[first:]) == {last}
+    degraded = [one for _, one in seen[1:]]
+    assert len([after for before, after in pairwise(degraded) if before != after]) == failed
 
 
 def test_a_candidate_that_turns_bad_under_weight_is_caught_outside_of_analysis_steps(world: World) -> None:
