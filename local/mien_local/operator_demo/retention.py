@@ -1,12 +1,13 @@
 """The second act: what is old is proposed, approved and deleted, but for what a legal hold keeps."""
 
+import asyncio
 from collections.abc import Mapping
 
-import boto3
 import psycopg
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from mien_core.adapters.s3 import S3ObjectStore
+from mien_core.model.keys import photo_key
+from mien_core.settings import S3Settings
 from mien_local.operator_demo.people import TENANT
 from mien_local.operator_demo.shell import Shell, expect
 
@@ -66,7 +67,7 @@ def play(shell: Shell, settings: Mapping[str, str]) -> None:
         counts == f"done: {len(old)} listed, {len(_OTHERS)} deleted, 1 held, 0 skipped", f"The run came to: {counts}"
     )
     shell.run("kubectl events --for retentionpolicy/photos")
-    kept = {user for user, upload_id in old.items() if _is_there(settings, f"uploads/{upload_id}/photo")}
+    kept = _still_there(settings, old)
     expect(kept == {_HELD}, f"These users' old photos are still in the bucket: {', '.join(sorted(kept)) or 'none'}.")
     shell.tell(f"In the bucket: {_HELD}'s old photo is there, those of {' and '.join(_OTHERS)} are gone.")
 
@@ -77,21 +78,16 @@ def _made_old(settings: Mapping[str, str]) -> dict[str, str]:
         return dict(connection.execute(_AGE, (TENANT, [_HELD, *_OTHERS])).fetchall())
 
 
-def _is_there(settings: Mapping[str, str], key: str) -> bool:
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings["MIEN_S3__ENDPOINT"],
-        region_name=settings["MIEN_S3__REGION"],
-        aws_access_key_id=settings["MIEN_S3__ACCESS_KEY_ID"],
-        aws_secret_access_key=settings["MIEN_S3__SECRET_ACCESS_KEY"],
-        config=Config(s3={"addressing_style": "path"}),
-    )
-    try:
-        client.head_object(Bucket=settings["MIEN_S3__BUCKET"], Key=key)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NotFound"}:
-            return False
-        raise
-    finally:
-        client.close()
-    return True
+def _still_there(settings: Mapping[str, str], uploads: Mapping[str, str]) -> set[str]:
+    """Those users whose upload's photo is in the bucket."""
+    prefix = "MIEN_S3__"
+    bucket = {name.removeprefix(prefix).lower(): value for name, value in settings.items() if name.startswith(prefix)}
+
+    async def look() -> set[str]:
+        store = S3ObjectStore(S3Settings.model_validate(bucket))
+        try:
+            return {user for user, upload in uploads.items() if await store.head(photo_key(upload)) is not None}
+        finally:
+            await store.close()
+
+    return asyncio.run(look())

@@ -41,8 +41,9 @@ def play(shell: Shell, scene: Scene, people: People) -> None:
         _good(shell, crowd)
         _bad(shell, scene, crowd)
     shell.run(_HISTORY)
-    failed = f"; {len(crowd.failures)} were not: {crowd.failures[0]}" if crowd.failures else ", and none failed"
-    shell.tell(f"{crowd.analysed} photos were analysed meanwhile{failed}.")
+    failed = crowd.failures
+    expect(not failed, f"{len(failed)} photos were not analysed; of the first it says: {failed[0] if failed else ''}")
+    shell.tell(f"{crowd.analysed} photos were analysed meanwhile, and none failed.")
 
 
 def _good(shell: Shell, crowd: Crowd) -> None:
