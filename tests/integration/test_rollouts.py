@@ -19,6 +19,7 @@ from mien_local.ports import HOST
 from mien_operator.controller import Resource
 from mien_operator.rollouts.analysis_spec import Comparator
 from mien_operator.rollouts.controller import Elders, RolloutController
+from mien_operator.rollouts.latest import LatestComparisons
 from mien_operator.rollouts.serve_api import RouterApi
 from mien_operator.rollouts.spec import ModelRolloutSpec
 from mien_operator.rollouts.status import Outcome, Phase
@@ -109,14 +110,16 @@ async def operator(serving: Serving, make: Make) -> AsyncIterator[Operator]:
         return [resource]
 
     async with aiohttp.ClientSession() as http:
-        serve, router = TinyServe(http, serving.ray.address, token), RouterApi(http, serving.address)
-        operator = Operator(RolloutController(serve, router, Elders(rollouts), serving.options), resource)
+        serve = TinyServe(http, serving.ray.address, token)
+        comparisons = LatestComparisons(RouterApi(http, serving.address))
+        operator = Operator(RolloutController(serve, comparisons, Elders(rollouts), serving.options), resource)
         operator.begin()
         try:
             await operator.until(lambda one: one.rests)
             yield operator
         finally:
             await operator.end()
+            await comparisons.close()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class Comparisons(Protocol):
     """What was compared."""
 
     async def windows(self) -> tuple[ComparisonWindow, ...]:
-        """See RouterApi."""
+        """See LatestComparisons."""
 
 
 ListRollouts = Callable[[], Awaitable[Sequence[RolloutResource]]]

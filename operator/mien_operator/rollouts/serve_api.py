@@ -86,15 +86,19 @@ class RouterApi:
     token: SecretStr | None = None
 
     async def windows(self) -> tuple[ComparisonWindow, ...]:
-        """All that was compared; nothing if the router doesn't say, because no data is what that is."""
+        """All that was compared.
+
+        Raises:
+            Unavailable: comparisons_unavailable.
+        """
         address = self.url.rstrip("/") + _COMPARISONS
         try:
             async with self.http.get(address, headers=_bearer(self.token), timeout=_ASK) as answer:
                 if answer.status != HTTPStatus.OK:
-                    return ()
+                    raise _untold(f"it says {answer.status}: {await _text(answer)}")
                 return windows_from_json(await answer.read()).windows
-        except (aiohttp.ClientError, TimeoutError, ValidationError):
-            return ()
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+            raise _untold(str(error) or type(error).__name__) from error
 
 
 def _bearer(token: SecretStr | None) -> dict[str, str]:
@@ -107,3 +111,7 @@ async def _text(answer: aiohttp.ClientResponse) -> str:
 
 def _away(why: str) -> Unavailable:
     return Unavailable("serve_unavailable", f"Ray Serve's API can't be used now ({why}); it is tried again.", 2.0)
+
+
+def _untold(why: str) -> Unavailable:
+    return Unavailable("comparisons_unavailable", f"The router doesn't tell what was compared ({why}).", 2.0)

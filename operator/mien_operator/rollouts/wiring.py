@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from mien_core.rules.serve_config import ServeOptions
 from mien_operator.rollouts.controller import Elders, ListRollouts, RolloutController
+from mien_operator.rollouts.latest import LatestComparisons
 from mien_operator.rollouts.serve_api import RouterApi, ServeApi
 
 Address = Annotated[str, Field(pattern=r"^https?://[^/]+")]
@@ -61,5 +62,6 @@ async def built(
     """
     http = await stack.enter_async_context(aiohttp.ClientSession())
     serve = ServeApi(http, settings.serve_url, settings.serve_token)
-    router = RouterApi(http, settings.router_url, settings.router_token)
-    return RolloutController(serve, router, Elders(rollouts), settings.options)
+    comparisons = LatestComparisons(RouterApi(http, settings.router_url, settings.router_token))
+    stack.push_async_callback(comparisons.close)
+    return RolloutController(serve, comparisons, Elders(rollouts), settings.options)

@@ -137,16 +137,21 @@ async def test_a_configuration_that_serve_refuses_is_not_tried_again(ray: Ray, h
     assert "ServeDeploySchema" in error.value.detail
 
 
-async def test_what_the_router_doesn_t_say_is_no_data(ray: Ray, http: aiohttp.ClientSession) -> None:
-    """Windows are read; a router that is away, or says nonsense, has none."""
+async def test_a_router_that_doesn_t_say_is_told_from_one_that_compared_nothing(
+    ray: Ray, http: aiohttp.ClientSession
+) -> None:
+    """Windows are read; a router that is away, or says nonsense, raises."""
     window = ComparisonWindow(Comparison("uid-1", 2, "a", "b"), datetime.now(UTC))
     ray.windows = windows_to_json((window,), datetime.now(UTC))
     assert await RouterApi(http, ray.url, TOKEN).windows() == (window,)
     ray.windows = b"nonsense"
-    assert await RouterApi(http, ray.url).windows() == ()
+    with pytest.raises(Unavailable, match="comparisons_unavailable"):
+        await RouterApi(http, ray.url).windows()
     ray.status = 503
-    assert await RouterApi(http, ray.url).windows() == ()
-    assert await RouterApi(http, "http://127.0.0.1:9").windows() == ()
+    with pytest.raises(Unavailable, match="503"):
+        await RouterApi(http, ray.url).windows()
+    with pytest.raises(Unavailable, match="comparisons_unavailable"):
+        await RouterApi(http, "http://127.0.0.1:9").windows()
 
 
 @pytest.mark.parametrize("options", [OWN, replace(OWN, min_replicas=5), replace(OWN, gpus_per_replica=0.5)])
