@@ -50,6 +50,7 @@ class Platform:
         order = TopologicalSorter({member.part.name: member.needs for member in plan.members}).static_order()
         members = {member.part.name: member for member in plan.members}
         self._members = [members[name] for name in order]
+        self._prepared = {name: threading.Event() for name in members}
         self._ready = {name: threading.Event() for name in members}
         self._begun: list[Part] = []
         external = [PartState(name, "external", address) for name, address in plan.external.items()]
@@ -132,9 +133,11 @@ class Platform:
         try:
             self._step(part, "preparing")
             part.prepare()
+            self._prepared[part.name].set()
             self._step(part, "waiting")
-            for need in member.needs:
-                while not self._ready[need].wait(0.05):
+            builds = self._prepared.values() if part.starts_after_builds else ()
+            for due in (*builds, *(self._ready[need] for need in member.needs)):
+                while not due.wait(0.05):
                     if self._cancelled.is_set():
                         return
             with self._lock:

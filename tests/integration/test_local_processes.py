@@ -211,6 +211,41 @@ def test_parts_start_as_soon_as_what_they_need_is_ready(stage: Stage) -> None:
     assert not list(stage.home.run.glob("[abc].json"))
 
 
+def test_what_gives_up_on_a_busy_machine_starts_after_all_builds(stage: Stage) -> None:
+    """Also after those of parts that it doesn't need; who is patient starts beside them."""
+    patient_one_runs = threading.Event()
+
+    class Built(Part):
+        name = "built"
+
+        def prepare(self) -> None:
+            assert patient_one_runs.wait(DEADLINE_SECONDS)
+
+        def start(self) -> None:
+            pass
+
+    class Patient(Part):
+        name = "patient"
+
+        def start(self) -> None:
+            patient_one_runs.set()
+
+    class Impatient(Patient):
+        name = "impatient"
+        starts_after_builds = True
+
+    heard: list[PartState] = []
+    platform = platform_of(stage, {Impatient(stage): set(), Patient(stage): set(), Built(stage): set()}, heard)
+    try:
+        platform.start()
+    finally:
+        platform.stop()
+    steps = [(state.name, state.phase) for state in heard]
+    assert (
+        steps.index(("patient", "ready")) < steps.index(("built", "waiting")) < steps.index(("impatient", "starting"))
+    )
+
+
 def test_a_part_that_fails_stops_all_others_and_says_why(stage: Stage) -> None:
     """Nothing runs any more; the state tells the reason to whoever asks later."""
     broken = Task(stage, "broken", ["-c", "print('no luck'); raise SystemExit(1)"], {})

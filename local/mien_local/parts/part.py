@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from mien_core.errors import Unavailable
 from mien_local.home import Home
@@ -35,6 +36,8 @@ class Part(ABC):
     """One thing that the platform needs. Made without I/O beyond choosing its ports and secrets."""
 
     name: str
+    # whether it starts once all parts are prepared: one that gives up where builds keep every processor busy
+    starts_after_builds: ClassVar[bool] = False
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage

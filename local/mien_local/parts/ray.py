@@ -54,6 +54,8 @@ class Ray(ServerPart):
     """
 
     name = "ray"
+    # its own processes wait 30 s for each other
+    starts_after_builds = True
 
     def __init__(self, stage: Stage, worker_environment: Mapping[str, str]) -> None:
         super().__init__(stage)
