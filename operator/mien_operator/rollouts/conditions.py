@@ -33,7 +33,8 @@ def describe(draft: Draft, wait: Wait | None) -> Wait:
     elif status.ended is not None:
         step = status.step
     else:
-        step = f"{steps}/{steps}"
+        # the first revision takes none
+        step = f"{steps if status.stable_proved else 0}/{steps}"
         draft.change(current_step=steps)
     draft.change(
         phase=waits.phase,

@@ -34,9 +34,10 @@ def test_the_first_revision_answers_as_soon_as_it_runs() -> None:
     """With nothing to compare it to, it takes no steps; the status says what answers and what Serve was told."""
     world = World(spec("a"))
     world.look()
-    assert world.said.phase is Phase.LOADING
+    assert (world.said.phase, world.said.step) == (Phase.LOADING, "0/6")
     assert world.condition("Ready")[:2] == ("False", "StableNotRunning")
     world.settle()
+    assert world.said.step == "6/6"
     assert outcomes(world) == [(A, "First")]
     assert world.condition("Ready") == ("True", "Serving", f"{A} answers.")
     assert (world.said.weights.desired, world.said.weights.observed) == (100, 100)
