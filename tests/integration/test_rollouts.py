@@ -31,7 +31,8 @@ from tests.rollouts_on_ray import Operator, TinyServe, Users
 from tests.simulated_rollouts import EQUALS, REGRESSIONS, Candidate
 from tests.tiny_revision import packed
 
-pytestmark = pytest.mark.timeout(1800)
+# the long version takes half an hour where nothing else runs
+pytestmark = pytest.mark.timeout(5400)
 
 ROLLBACK_SECONDS: Final = 5.0
 REQUESTS: Final = 5_000
