@@ -151,6 +151,8 @@ def test_a_moment_is_asked_for_once() -> None:
     assert status.last_run is not None
     assert (status.last_run.state, status.last_run.listed) == ("failed", 10)
     assert conditions(plan)["Degraded"] == (Truth.TRUE, "RunFailed")
+    done = reconcile(policy(), Observed(run_of(policy())), NOON)
+    assert conditions(done)["Degraded"] == (Truth.FALSE, "AsExpected")
 
 
 def test_of_missed_moments_only_the_latest_is_made_up_for() -> None:
@@ -224,6 +226,26 @@ def test_too_much_at_once_is_degraded_and_says_what_to_do() -> None:
     assert "10 of 100 photos in s3" in degraded.message
     assert f"{APPROVE}={run_id_of(UID, NIGHT)}" in degraded.message
     assert plan.actions == ()
+
+
+def test_only_what_is_too_much_is_named() -> None:
+    """Of two rules that which goes over the limit, and not the one that just keeps it."""
+    rules = [SPEC["rules"][0], {"store": "s3", "dataClass": "derived_images", "ttl": "30d"}]
+    resource = policy({"rules": rules, "limits": {"maxPercentPerRun": 10}})
+    run = proposal(resource, reason="too_many")
+    too_many = run.rules[0].counts.model_copy(update={"listed": 11})
+    run = run.model_copy(update={"rules": (run.rules[0].model_copy(update={"counts": too_many}), run.rules[1])})
+    degraded = next(one for one in reconcile(resource, Observed(run), NOON).conditions if one.type == "Degraded")
+    assert "would go: 11 of 100 photos in s3. " in degraded.message
+
+
+def test_a_proposal_is_looked_at_when_it_expires_and_not_all_the_time() -> None:
+    """In time for its withdrawal, at most once a second."""
+    run = proposal(policy())
+    assert run.expires_at is not None
+    for left, pause in ((10.0, 10.0), (0.2, 1.0)):
+        plan = reconcile(policy(), Observed(run), run.expires_at - timedelta(seconds=left))
+        assert plan.look_again_seconds == pause
 
 
 @pytest.mark.parametrize("state", ["listing", "proposed", "approved", "deleting"])
