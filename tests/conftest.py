@@ -21,6 +21,8 @@ settings.load_profile("mien")
 # What a shell starts in the background ignores Ctrl-C, and so would every process that tests send it to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Who cancels a run in CI sends this: what tests started ends then, too, as with Ctrl-C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
