@@ -90,16 +90,16 @@ def _assemble(
     if "s3" not in given:
         add(S3(stage, settings["MIEN_KAFKA__BROKERS"]), "kafka")
     if "serving" not in given:
-        ray = Ray(stage, _groups(settings, "S3"))
+        ray = Ray(stage, groups(settings, "S3"))
         folder = str(stage.home.data / "artifacts")
         artifact = Task(stage, "artifact", ("-m", "mien_serving", "artifact", "build", "--output", folder), {})
         add(ray)
         add(artifact)
         add(Serving(stage, ray, artifact), "ray", "artifact")
-    add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), _groups(settings, "POSTGRES")), "postgres")
+    add(Task(stage, "migrate", ("-m", "mien_core", "migrate"), groups(settings, "POSTGRES")), "postgres")
     samples = ("-m", "mien_api", "products", "load", "--if-empty")
-    add(Task(stage, "products", samples, _groups(settings, "POSTGRES")), "migrate")
-    add(Task(stage, "assets", ("-m", "mien_serving", "assets"), _groups(settings, "S3")), "s3")
+    add(Task(stage, "products", samples, groups(settings, "POSTGRES")), "migrate")
+    add(Task(stage, "assets", ("-m", "mien_serving", "assets"), groups(settings, "S3")), "s3")
     if issuer is not None:
         # nobody needs it to start: the api asks it for its keys when it has come up
         add(issuer)
@@ -107,12 +107,12 @@ def _assemble(
     api = _api(stage, settings, {**trusted, **webhooks, **payments})
     add(api, "migrate", "s3")
     add(_streams(stage, {**settings, **webhooks, **erasure}, roles), "migrate", "kafka", "s3")
-    add(DevelopmentKey(stage, settings["MIEN_URL"], _groups(settings, "POSTGRES"), known_key), "api")
+    add(DevelopmentKey(stage, settings["MIEN_URL"], groups(settings, "POSTGRES"), known_key), "api")
     external = {name: provided[REPLACEMENTS[name][0]] for name, provided in given.items()}
     return Plan(tuple(members), external, settings)
 
 
-def _groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
+def groups(settings: Mapping[str, str], *names: str) -> dict[str, str]:
     """The settings of these groups: a process gets no secret that it doesn't need."""
     prefixes = tuple(f"MIEN_{name}__" for name in names)
     return {name: value for name, value in settings.items() if name.startswith(prefixes)}
@@ -139,7 +139,7 @@ def _api(stage: Stage, settings: Mapping[str, str], own: Mapping[str, str]) -> S
         stage,
         "api",
         ("-m", "mien_api"),
-        _groups(settings, "POSTGRES", "S3")
+        groups(settings, "POSTGRES", "S3")
         | dict(own)
         | {"MIEN_API__HOST": HOST, "MIEN_API__PORT": str(port), "MIEN_TELEMETRY__LOG_FORMAT": "text"}
         | _NO_LIMITS,

@@ -10,6 +10,7 @@ from mien_core.model.keys import photo_key
 from mien_core.settings import S3Settings
 from mien_local.operator_demo.people import TENANT
 from mien_local.operator_demo.shell import Shell, expect
+from mien_local.wiring import groups
 
 _SECONDS = 300.0
 _HELD, _OTHERS = "anna", ("ben", "clara")
@@ -80,8 +81,7 @@ def _made_old(settings: Mapping[str, str]) -> dict[str, str]:
 
 def _still_there(settings: Mapping[str, str], uploads: Mapping[str, str]) -> set[str]:
     """Those users whose upload's photo is in the bucket."""
-    prefix = "MIEN_S3__"
-    bucket = {name.removeprefix(prefix).lower(): value for name, value in settings.items() if name.startswith(prefix)}
+    bucket = {name.removeprefix("MIEN_S3__").lower(): value for name, value in groups(settings, "S3").items()}
 
     async def look() -> set[str]:
         store = S3ObjectStore(S3Settings.model_validate(bucket))

@@ -63,11 +63,10 @@ class Scene:
             raise Unavailable("checkout_missing", "The samples lie in a checkout of mien: run this in one.")
         # Only its own parts: what the acts delete must be nobody's.
         platform = wiring.plan(self.stage, {"MIEN_SERVING__URL": self._serving_url})
-        store = {name: value for name, value in platform.settings.items() if name.startswith("MIEN_S3__")}
         self._ray = Ray(
             self.stage,
             {
-                **store,
+                **wiring.groups(platform.settings, "S3"),
                 "MIEN_COMPARISONS__TOKEN": self._router_token,
                 "MIEN_ARTIFACT__CACHE": str(self.stage.home.data / "artifact-cache"),
             },
