@@ -50,7 +50,10 @@ class LatestComparisons:
         """What was compared, as far as it is known; nothing if nobody has said for a minute."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
-        await asyncio.wait({self._reading}, timeout=self._patience_seconds)
+        done, _ = await asyncio.wait({self._reading}, timeout=self._patience_seconds)
+        for reading in done:
+            # a bug is the look's, which says so
+            reading.result()
         return self._known if self._monotonic() - self._known_at <= KEPT_SECONDS else ()
 
     async def close(self) -> None:

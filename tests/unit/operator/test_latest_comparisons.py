@@ -84,6 +84,17 @@ async def test_looks_at_once_share_a_reading(account: Account) -> None:
     assert account.asked == 1
 
 
+async def test_a_bug_is_no_lack_of_data() -> None:
+    """It ends the look, which says so; nothing waits in silence for what never comes."""
+
+    class Buggy(Account):
+        async def windows(self) -> tuple[ComparisonWindow, ...]:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await LatestComparisons(Buggy(), NEVER).windows()
+
+
 async def test_it_ends_with_the_operator(account: Account) -> None:
     """A reading under way is given up, and nothing is left behind."""
     latest = LatestComparisons(account, patience_seconds=0.01)
